@@ -1,0 +1,264 @@
+// Connected components of a packed mask, found over runs of pixels, and what an image holds inside each.
+//
+// Runs come out of the words by counting trailing zeros; runs of neighbouring rows that touch are joined by a
+// union-find whose root is always the smaller run. Runs stand in raster order, so roots numbered in order of appearance
+// number the components in raster order of their first pixels: the order of scipy.ndimage.label, for any mask and
+// width. After He, Chao and Suzuki, IEEE Trans. Image Process. 17 (2008) 749; runs on packed bits after Lee et al.
+// (2021).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "braggio/mask.hpp"
+
+namespace braggio {
+
+// Sums of integer pixels are exact: 2^31 pixels of 32 bits stay below 2^63.
+template <class T>
+using PixelSum = std::conditional_t<std::is_floating_point_v<T>, double, std::int64_t>;
+
+// A component and an image.
+template <class T>
+struct Spot {
+  std::int64_t pixels = 0;
+  PixelSum<T> sum = 0;        // of the image
+  double background = 0.0;    // sum of the background
+  double variance = 0.0;      // sum of the squared noise
+  double weight = 0.0;        // sum of w = max(image - background, 0)
+  double weighted_row = 0.0;  // sum of w * row
+  double weighted_column = 0.0;
+  std::int64_t saturated = 0;  // pixels at or above the saturation
+  T max = std::numeric_limits<T>::lowest();
+  std::int64_t argmax = -1;  // flat index of the first maximum
+};
+
+struct Box {
+  std::int32_t row_begin, row_end, column_begin, column_end;  // half open
+};
+
+// What `measure` looks at beside the image; null where there is none.
+template <class T>
+struct Reference {
+  const double* background = nullptr;
+  const double* noise = nullptr;
+  const T* saturation = nullptr;  // one value
+};
+
+class Components {
+ public:
+  // Find the components; those of fewer than min_pixels pixels are dropped and the others numbered without gaps.
+  std::size_t label(const BitMask& mask, Structure structure, std::int64_t min_pixels = 1) {
+    height_ = mask.height();
+    width_ = mask.width();
+    find_runs(mask);
+    join_runs(structure == Structure::square ? 1 : 0);
+    number_roots();
+    if (min_pixels > 1) drop_small(min_pixels);
+    return count_;
+  }
+
+  std::size_t count() const { return count_; }
+  std::size_t height() const { return height_; }
+  std::size_t width() const { return width_; }
+
+  // labels[i] = 0 for background, else 1..count. `zeroed`: the caller vouches that the image is all zero.
+  void fill(std::int32_t* labels, bool zeroed) const {
+    for (std::size_t y = 0; y < height_; ++y, labels += width_) {
+      if (!zeroed) std::fill_n(labels, width_, 0);
+      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run)
+        std::fill(labels + begin_[run], labels + end_[run], label_[run]);
+    }
+  }
+
+  std::vector<std::int64_t> pixels() const {
+    std::vector<std::int64_t> sizes(count_, 0);
+    each_run([&](std::size_t spot, std::size_t, std::size_t run) { sizes[spot] += end_[run] - begin_[run]; });
+    return sizes;
+  }
+
+  std::vector<Box> boxes() const {
+    constexpr std::int32_t most = std::numeric_limits<std::int32_t>::max();
+    std::vector<Box> boxes(count_, Box{most, 0, most, 0});
+    each_run([&](std::size_t spot, std::size_t y, std::size_t run) {
+      Box& box = boxes[spot];
+      const auto row = static_cast<std::int32_t>(y);
+      box.row_begin = std::min(box.row_begin, row);
+      box.row_end = row + 1;  // rows only grow
+      box.column_begin = std::min(box.column_begin, begin_[run]);
+      box.column_end = std::max(box.column_end, end_[run]);
+    });
+    return boxes;
+  }
+
+  // Flat indices of the pixels of each component, ascending, one component after the other; `pixels` from pixels().
+  void list_pixels(const std::vector<std::int64_t>& sizes, std::int32_t* list) const {
+    std::vector<std::int64_t> next(count_, 0);
+    for (std::size_t spot = 1; spot < count_; ++spot) next[spot] = next[spot - 1] + sizes[spot - 1];
+    each_run([&](std::size_t spot, std::size_t y, std::size_t run) {
+      for (std::int32_t x = begin_[run]; x < end_[run]; ++x)
+        list[next[spot]++] = static_cast<std::int32_t>(y * width_ + static_cast<std::size_t>(x));
+    });
+  }
+
+  // Components into parts: pixels of one key(flat index) belong together. Numbered in raster order of first pixels.
+  template <class Key>
+  std::size_t divide(Key&& key) {
+    std::vector<std::int32_t> begin, end, label;
+    std::vector<std::size_t> first;
+    std::unordered_map<std::size_t, std::int32_t> numbers;
+    for (std::size_t y = 0; y < height_; ++y) {
+      first.push_back(begin.size());
+      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run) {
+        if (label_[run] == 0) continue;
+        std::size_t last = std::numeric_limits<std::size_t>::max();
+        for (std::int32_t x = begin_[run]; x < end_[run]; ++x) {
+          const std::size_t part = key(y * width_ + static_cast<std::size_t>(x));
+          if (part == last) {
+            ++end.back();
+            continue;
+          }
+          last = part;
+          begin.push_back(x);
+          end.push_back(x + 1);
+          label.push_back(numbers.emplace(part, static_cast<std::int32_t>(numbers.size()) + 1).first->second);
+        }
+      }
+    }
+    first.push_back(begin.size());
+    begin_ = std::move(begin);
+    end_ = std::move(end);
+    label_ = std::move(label);
+    first_ = std::move(first);
+    return count_ = numbers.size();
+  }
+
+  // Sums in raster order, so that float results are the same everywhere.
+  template <class T>
+  std::vector<Spot<T>> measure(const T* image, const Reference<T>& reference) const {
+    std::vector<Spot<T>> spots(count_);
+    each_run([&](std::size_t spot, std::size_t y, std::size_t run) {
+      measure_run(spots[spot], image, reference, y, begin_[run], end_[run]);
+    });
+    return spots;
+  }
+
+ private:
+  void find_runs(const BitMask& mask) {
+    first_.resize(height_ + 1);
+    begin_.clear();
+    end_.clear();
+    for (std::size_t y = 0; y < height_; ++y) {
+      first_[y] = begin_.size();
+      const std::uint64_t* row = mask.row(y);
+      for (std::size_t word = 0; word < mask.words(); ++word)
+        if (row[word] != 0) runs_of_word(row, word);
+    }
+    first_[height_] = begin_.size();
+  }
+
+  // The zero words around a row make its neighbours readable at both ends.
+  void runs_of_word(const std::uint64_t* row, std::size_t word) {
+    const std::uint64_t bits = row[word];
+    const auto base = static_cast<std::int32_t>(word * word_bits);
+    std::uint64_t starts = bits & ~(bits << 1 | *(row + word - 1) >> 63);
+    std::uint64_t lasts = bits & ~(bits >> 1 | row[word + 1] << 63);
+    for (; starts != 0; starts &= starts - 1) begin_.push_back(base + std::countr_zero(starts));
+    for (; lasts != 0; lasts &= lasts - 1) end_.push_back(base + std::countr_zero(lasts) + 1);
+  }
+
+  // reach = 1 lets runs touch at a corner.
+  void join_runs(std::int32_t reach) {
+    parent_.resize(begin_.size());
+    for (std::size_t y = 0; y < height_; ++y) {
+      std::size_t above = y == 0 ? 0 : first_[y - 1];
+      const std::size_t above_end = y == 0 ? 0 : first_[y];
+      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run) {
+        while (above < above_end && end_[above] + reach <= begin_[run]) ++above;
+        parent_[run] = static_cast<std::uint32_t>(run);
+        // A run above that reaches beyond this one may touch the next one too, so `above` stays on it.
+        for (std::size_t other = above; other < above_end && begin_[other] < end_[run] + reach; ++other) {
+          unite(static_cast<std::uint32_t>(run), static_cast<std::uint32_t>(other));
+          above = other;
+        }
+      }
+    }
+  }
+
+  std::uint32_t root(std::uint32_t run) {
+    while (parent_[run] != run) run = parent_[run] = parent_[parent_[run]];
+    return run;
+  }
+
+  void unite(std::uint32_t a, std::uint32_t b) {
+    a = root(a);
+    b = root(b);
+    parent_[std::max(a, b)] = std::min(a, b);
+  }
+
+  void number_roots() {
+    count_ = 0;
+    label_.resize(parent_.size());
+    for (std::size_t run = 0; run < parent_.size(); ++run)  // a parent stands before its child and has its number
+      label_[run] = parent_[run] == run ? static_cast<std::int32_t>(++count_) : label_[parent_[run]];
+  }
+
+  void drop_small(std::int64_t min_pixels) {
+    const std::vector<std::int64_t> sizes = pixels();
+    std::vector<std::int32_t> renumbered(count_ + 1, 0);
+    count_ = 0;
+    for (std::size_t spot = 0; spot < sizes.size(); ++spot)
+      if (sizes[spot] >= min_pixels) renumbered[spot + 1] = static_cast<std::int32_t>(++count_);
+    for (std::int32_t& label : label_) label = renumbered[static_cast<std::size_t>(label)];
+  }
+
+  // fn(component index, row, run) for every run that was not dropped, in raster order.
+  template <class Fn>
+  void each_run(Fn&& fn) const {
+    for (std::size_t y = 0; y < height_; ++y)
+      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run)
+        if (label_[run] != 0) fn(static_cast<std::size_t>(label_[run] - 1), y, run);
+  }
+
+  template <class T>
+  void measure_run(Spot<T>& spot, const T* image, const Reference<T>& reference, std::size_t y, std::int32_t begin,
+                   std::int32_t end) const {
+    spot.pixels += end - begin;
+    for (std::int32_t x = begin; x < end; ++x) {
+      const std::size_t i = y * width_ + static_cast<std::size_t>(x);
+      const T value = image[i];
+      spot.sum += static_cast<PixelSum<T>>(value);
+      if (value > spot.max || spot.argmax < 0) {
+        spot.max = value;
+        spot.argmax = static_cast<std::int64_t>(i);
+      }
+      if (reference.saturation != nullptr) spot.saturated += value >= *reference.saturation;
+      if (reference.noise != nullptr) spot.variance += reference.noise[i] * reference.noise[i];
+      if (reference.background == nullptr) continue;
+      spot.background += reference.background[i];
+      const double weight = std::max(static_cast<double>(value) - reference.background[i], 0.0);
+      spot.weight += weight;
+      spot.weighted_row += weight * static_cast<double>(y);
+      spot.weighted_column += weight * static_cast<double>(x);
+    }
+  }
+
+  std::size_t height_ = 0;
+  std::size_t width_ = 0;
+  std::size_t count_ = 0;
+  std::vector<std::size_t> first_{};   // run index of the first run of each row
+  std::vector<std::int32_t> begin_{};  // half-open columns of each run
+  std::vector<std::int32_t> end_{};
+  std::vector<std::uint32_t> parent_{};  // at most 2^30 runs in 2^31 pixels
+  std::vector<std::int32_t> label_{};    // 0: dropped
+};
+
+}  // namespace braggio

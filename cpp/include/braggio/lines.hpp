@@ -1,0 +1,97 @@
+// The lines of a source, read block by block into one buffer.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "braggio/error.hpp"
+#include "braggio/pixels.hpp"
+#include "braggio/source.hpp"
+
+namespace braggio {
+
+inline constexpr std::size_t max_line_bytes = std::size_t{16} << 20;
+
+inline std::string line_field(std::uint64_t number) { return "line " + std::to_string(number); }
+
+class Lines {
+ public:
+  Lines(const Source& source, std::uint64_t offset = 0, std::uint64_t number = 1)
+      : source_(source), next_offset_(offset), read_offset_(offset), next_number_(number), buffer_(block_bytes) {}
+
+  // The next line without its end (LF or CRLF); it stays valid until the next call. False at the end.
+  bool next(std::string_view& line) {
+    const void* found = nullptr;
+    std::size_t searched = 0;
+    while ((found = newline(searched)) == nullptr) {
+      searched = filled_ - start_;
+      if (!refill()) break;
+    }
+    if (found == nullptr && start_ == filled_) return false;
+    const char* begin = buffer_.data() + start_;
+    const char* end = found ? static_cast<const char*>(found) : buffer_.data() + filled_;
+    terminated_ = found != nullptr;
+    offset_ = next_offset_;
+    number_ = next_number_++;
+    const std::size_t used = static_cast<std::size_t>(end - begin) + (found ? 1 : 0);
+    start_ += used;
+    next_offset_ += used;
+    if (end != begin && end[-1] == '\r') --end;
+    line = std::string_view(begin, static_cast<std::size_t>(end - begin));
+    return true;
+  }
+
+  std::uint64_t offset() const { return offset_; }            // of the line last given
+  std::uint64_t number() const { return number_; }            // 1-based
+  std::uint64_t next_offset() const { return next_offset_; }  // of the line after it
+  bool terminated() const { return terminated_; }             // it ends in a newline, not with the file
+
+ private:
+  const void* newline(std::size_t searched) const {
+    const std::size_t from = start_ + searched;
+    return from == filled_ ? nullptr : std::memchr(buffer_.data() + from, '\n', filled_ - from);
+  }
+
+  // Move the beginning of a line to the front and read on behind it. False at the end of the source.
+  bool refill() {
+    if (read_offset_ >= source_.size()) return false;
+    std::memmove(buffer_.data(), buffer_.data() + start_, filled_ - start_);
+    filled_ -= start_;
+    start_ = 0;
+    if (filled_ == buffer_.size()) {
+      if (buffer_.size() >= max_line_bytes)
+        throw Error(Fault::limit, line_field(next_number_), "a line of at most 16 MiB", "a longer one", next_offset_);
+      buffer_.resize(2 * buffer_.size());
+    }
+    const std::size_t count = std::min<std::uint64_t>(buffer_.size() - filled_, source_.size() - read_offset_);
+    char* fresh = buffer_.data() + filled_;
+    source_.read(read_offset_, std::as_writable_bytes(std::span(fresh, count)));
+    if (const void* nul = std::memchr(fresh, '\0', count)) {
+      const auto at = static_cast<std::size_t>(static_cast<const char*>(nul) - buffer_.data());
+      const auto before = std::count(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+      throw Error(Fault::format, line_field(next_number_ + static_cast<std::uint64_t>(before)), "text",
+                  "a NUL byte (binary data or UTF-16)", next_offset_ + at);
+    }
+    read_offset_ += count;
+    filled_ += count;
+    return true;
+  }
+
+  const Source& source_;
+  std::uint64_t next_offset_;
+  std::uint64_t read_offset_;
+  std::uint64_t next_number_;
+  std::vector<char> buffer_;
+  std::size_t start_ = 0;  // the lines not yet given: [start_, filled_)
+  std::size_t filled_ = 0;
+  std::uint64_t offset_ = 0;
+  std::uint64_t number_ = 0;
+  bool terminated_ = true;
+};
+
+}  // namespace braggio

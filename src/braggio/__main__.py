@@ -1,0 +1,7 @@
+"""``python -m braggio``."""
+
+import sys
+
+from braggio.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Work on many items: threads in order, and groups of outputs that appear together."""

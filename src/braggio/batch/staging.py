@@ -1,0 +1,189 @@
+"""Outputs that appear together or not at all.
+
+Files are made under their final names in a hidden folder inside the target folder, so on the same file system. When all
+are there they are renamed into place, and a record is written last: the record is what says that the group is whole.
+The hidden folder's name is a digest of the task, so an interrupted run finds its own finished files and nobody else's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from braggio._core import PartFile
+from braggio.errors import OutputError
+
+DIGITS = 16  # of a task's digest
+_PUBLISHING = "publishing"  # exists from just before the first rename: finished names in the target are then our own
+
+
+def digest(task: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits that name a task: equal tasks, equal digests.
+
+    Examples
+    --------
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(task, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+class Staging:
+    """The hidden folder of one task; a context in which an error leaves nothing behind.
+
+    Parameters
+    ----------
+    target : path-like
+        Where the outputs go; made when missing.
+    name, task_digest : str
+        Of the task.
+    """
+
+    def __init__(self, target: str | os.PathLike[str], name: str, task_digest: str) -> None:
+        self.target = Path(target)
+        self.name = name
+        self._made: list[Path] = []  # folders that `begin` makes
+        self.digest = task_digest
+        self.folder = self.target / f".{name}.{task_digest}.part"
+        self._overwrite = self._resuming = False
+        self._lock: int | None = None
+
+    def begin(self, outputs: Sequence[str], *, overwrite: bool) -> None:
+        """Make the folder and lock it; refuse when an output exists that is not this task's own.
+
+        Raises
+        ------
+        OutputError
+            An output exists and `overwrite` is False, or is no file; the folder cannot be made; another run of this
+            very task is under way.
+        """
+        self._overwrite, self._resuming = overwrite, (self.folder / _PUBLISHING).exists()
+        self._require_free(outputs)
+        self._made = [place for place in (self.target, *self.target.parents) if not place.exists()]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.folder, wait=False)
+        except BlockingIOError as error:
+            raise OutputError("another run of this conversion is under way", path=self.target) from error
+        except OSError as error:
+            self.discard()
+            raise OutputError(path=self.folder, errno=error.errno) from error
+
+    def _require_free(self, outputs: Sequence[str]) -> None:
+        for name in outputs:
+            path = self.target / name
+            if os.path.lexists(path) and not path.is_file():
+                raise OutputError("exists and is not a file", path=path)
+            if os.path.lexists(path) and not self._overwrite and not self._resuming:
+                raise OutputError("exists; pass overwrite to replace it", path=path)
+
+    def path(self, name: str) -> Path:
+        """Where to make the output `name`."""
+        return self.folder / name
+
+    def finished(self, name: str, size: int) -> bool:
+        """Say whether an earlier run of this task made `name`, here or (cut off while renaming) in the target."""
+        places = [self.folder] + ([self.target] if (self.folder / _PUBLISHING).exists() else [])
+        return any(place.joinpath(name).is_file() and place.joinpath(name).stat().st_size == size for place in places)
+
+    def publish(self, outputs: Sequence[str], record: str, content: bytes) -> None:
+        """Rename every output into place, then the record, then forget the folder.
+
+        The record is made before the first rename, so that a full disk is known while nothing has been replaced. The
+        target is locked meanwhile: of two runs that write the same names one comes second, and is refused or replaces
+        all.
+
+        Raises
+        ------
+        OutputError
+            An output has appeared since `begin`, or a rename failed.
+        """
+        with PartFile(str(self.folder / record)) as part:
+            part.write(content, 0)
+            part.publish(overwrite=True)
+        lock = _locked(self.target, wait=True)
+        try:
+            self._require_free([*outputs, record])
+            self._rename(outputs, record)
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(path=error.filename2 or error.filename, errno=error.errno) from error
+        finally:
+            os.close(lock)
+        self._close()
+        for litter in self.target.glob(f"{glob.escape(f'.{self.name}.')}{'[0-9a-f]' * DIGITS}.part"):
+            _remove_unlocked(litter)  # this folder, and those of interrupted runs that were never resumed
+
+    def _rename(self, outputs: Sequence[str], record: str) -> None:
+        (self.folder / _PUBLISHING).touch()
+        (self.target / record).unlink(missing_ok=True)  # an older record would speak of files that are going
+        for name in (*outputs, record):
+            staged = self.folder / name
+            if staged.exists() or not (self._resuming and (self.target / name).is_file()):
+                os.replace(staged, self.target / name)
+
+    def discard(self) -> None:
+        """Remove what was made, unless the renames have begun: then the files are finished and the next run goes on."""
+        self._close()
+        if (self.folder / _PUBLISHING).exists():
+            return
+        _remove_unlocked(self.folder)
+        for place in self._made:
+            with suppress(OSError):  # somebody else may use it by now
+                place.rmdir()
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """After an error nothing is left; after an interruption the finished files stay for the next run."""
+        if kind is not None and issubclass(kind, Exception):
+            self.discard()
+        self._close()
+
+    def _close(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _locked(folder: Path, *, wait: bool) -> int:
+    """A descriptor that holds the lock of a folder; the system lets go of it when the process dies.
+
+    Raises
+    ------
+    BlockingIOError
+        Somebody else holds it, and `wait` is False.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:  # some network file systems have no locks: then two runs at a time are the user's to avoid
+        pass
+    return descriptor
+
+
+def _remove_unlocked(folder: Path) -> None:
+    """Remove a staging folder, unless a run that is alive holds it."""
+    try:
+        descriptor = _locked(folder, wait=False)
+    except OSError:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(descriptor)

@@ -1,0 +1,91 @@
+"""The command line: a table of commands, each a module with ``add_arguments`` and ``run``, imported when it is called.
+
+Nothing heavy is imported here, so that ``braggio --help`` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from braggio import __version__
+
+# name: (what it does, module). Listed in the order of --help.
+COMMANDS = {
+    "smv": ("convert TIA raw series to SMV (and MRC) with Leginon's offset and pedestal", "braggio.cli.smv"),
+    "convert": ("convert image files from one format to another", "braggio.cli.convert"),
+    "info": ("print what image files say of themselves", "braggio.cli.info"),
+    "particles": ("read, check, convert and write RELION star and cryoSPARC particle tables", "braggio.cli.particles"),
+    "verify": ("check SMV series against their raw frames", "braggio.cli.verify"),
+    "spots": ("find spots on Laue frames and write masks, labels and a spot table (lu_hdf2spots)", "braggio.cli.spots"),
+    "mccd2h5": ("collect mccd frames and a Lauecollect log into one HDF5 file (lu_mccd2hdf)", "braggio.cli.mccd2h5"),
+    "view": ("draw frames into one PNG picture", "braggio.cli.view"),
+    "demo": ("convert the series that ships with braggio and draw it", "braggio.cli.demo"),
+}
+
+EXIT_CODES = """exit codes:
+  0  all done
+  1  at least one item failed or is not valid; the others are done
+  2  wrong usage
+  4  refused: unsafe or oversized input
+  5  an output could not be written
+  130, 143  stopped by SIGINT, SIGTERM: run again to go on
+"""
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {text}" for name, (text, _) in COMMANDS.items()]
+    return "\n".join(
+        (
+            "usage: braggio [-h] [--version] COMMAND ...",
+            "",
+            "Detector frames and their metadata into analysis-ready files and tables.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "'braggio COMMAND --help' tells more.",
+            "",
+            EXIT_CODES,
+        )
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Words after ``braggio``; those of the process by default.
+
+    Returns
+    -------
+    int
+        An exit code, see ``braggio --help``.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    name = words[0] if words else ""
+    if name in ("-h", "--help", "--version"):
+        print(f"braggio {__version__}" if name == "--version" else _help(), end="\n" if name == "--version" else "")
+        return 0
+    if name not in COMMANDS:
+        problem = f"braggio: error: no command {name!r}\n" if name else ""
+        print(f"{problem}{_help()}", end="", file=sys.stderr)
+        return 2
+    import argparse  # here, because it costs --help a third of its time
+    from importlib import import_module
+
+    text, home = COMMANDS[name]
+    module = import_module(home)
+    parser = argparse.ArgumentParser(
+        prog=f"braggio {name}",
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=getattr(module, "EPILOG", None),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    arguments = parser.parse_args(words[1:])
+    from braggio.cli.session import run_command
+
+    return run_command(module.run, arguments)

@@ -1,0 +1,58 @@
+"""``braggio info``: what files say of themselves."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from braggio.cli.options import add_opening, add_reporting
+
+if TYPE_CHECKING:
+    from braggio.cli.session import Session
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``braggio info``."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="image files")
+    parser.add_argument(
+        "--stats", action="store_true", help="read the pixels too: minimum, maximum, mean, standard deviation"
+    )
+    add_opening(parser)
+    add_reporting(parser)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    """Print each file; one that fails does not stop the others."""
+    from braggio import formats
+
+    for file in arguments.files:
+        with session.item(input=file):
+            facts = formats.info(file, permissive=arguments.permissive)
+            if arguments.stats:
+                facts["stats"] = _stats(file, arguments.permissive)
+            facts["header"] = {key: _plain(value) for key, value in facts["header"].items()}
+            session.done(_text(facts), **facts)
+
+
+def _stats(file: str, permissive: bool) -> list[dict[str, Any]]:
+    from braggio import formats
+    from braggio.kernels import frame_stats
+
+    with formats.open(file, permissive=permissive) as stack:
+        frames = [frame_stats(frame) for frame in stack.frames()]
+    return [{"min": each.min, "max": each.max, "mean": each.mean, "std": each.std} for each in frames]
+
+
+def _plain(value: Any) -> Any:
+    return value.decode("latin-1").rstrip("\0 ") if isinstance(value, bytes) else value
+
+
+def _text(facts: dict[str, Any]) -> str:
+    rows, columns = facts["frame_shape"]
+    lines = [f"{facts['path']}: {facts['format']}, {facts['nframes']} frame(s) of {columns} x {rows} {facts['dtype']}"]
+    lines += [f"  {key:24} {value}" for key, value in facts["header"].items()]
+    for index, each in enumerate(facts.get("stats", [])):
+        lines.append(
+            f"  frame {index}: min {each['min']:g} max {each['max']:g} mean {each['mean']:g} std {each['std']:g}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""Options that several commands share, spelt the same everywhere."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_reporting(parser: argparse.ArgumentParser) -> None:
+    """How the command reports."""
+    group = parser.add_argument_group("reporting")
+    group.add_argument("--json", action="store_true", help="one JSON object a line on standard output")
+    group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    group.add_argument(
+        "--progress", choices=("auto", "never", "json"), default="auto", help="progress on standard error"
+    )
+
+
+def add_overwriting(parser: argparse.ArgumentParser) -> None:
+    """What happens to outputs that exist."""
+    group = parser.add_argument_group("outputs that exist (refused by default)").add_mutually_exclusive_group()
+    group.add_argument("-f", "--force", action="store_true", help="replace them")
+    group.add_argument("-n", "--no-clobber", action="store_true", help="leave them, and count the item as skipped")
+    group.add_argument(
+        "-u", "--update", action="store_true", help="replace them when their inputs or options have changed"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+
+def add_opening(parser: argparse.ArgumentParser) -> None:
+    """How input files are opened."""
+    parser.add_argument(
+        "--permissive",
+        "--allow-trailing",
+        action="store_true",
+        help="accept trailing bytes and the like, with a warning",
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """How many frames at once."""
+    parser.add_argument(
+        "-j", "--nproc", type=positive, default=1, metavar="N", help="threads (default 1); same bytes for any N"
+    )
+
+
+def positive(text: str) -> int:
+    """An integer of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number

@@ -1,0 +1,331 @@
+"""``braggio particles``: RELION star and cryoSPARC tables, and the images they name."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from braggio.cli.options import add_reporting, positive
+
+if TYPE_CHECKING:
+    from braggio.cli.session import Session
+    from braggio.particles import Particles
+
+EPILOG = """examples:
+  braggio particles info run_data.star
+  braggio particles check run_data.star --base /data/project
+  braggio particles convert run_data.star -o OUT --batch-size 1024 --downsample-factor 2
+  braggio particles cs2star J15/particles.cs J15/J15_passthrough_particles.cs -o particles.star
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``braggio particles``: one set for each action."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, (text, add, _) in ACTIONS.items():
+        action = actions.add_parser(name, help=text, description=text)
+        add(action)
+        add_reporting(action)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    """Do one action."""
+    ACTIONS[arguments.action][2](arguments, session)
+
+
+# ---- options
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a .star; a .cs and its passthroughs; or a job folder J<n>"
+    )
+    parser.add_argument("--block", metavar="NAME", help="table of a star file with several (default: particles)")
+    parser.add_argument(
+        "--inner", action="store_true", help="keep the rows whose uid is in every .cs file, instead of refusing"
+    )
+    group = parser.add_argument_group("where the stacks are")
+    group.add_argument(
+        "--folder", metavar="DIR", help="look here for the file names alone, without their written folders"
+    )
+    group.add_argument("--base", metavar="DIR", help="written paths start here (default: the working directory)")
+    group.add_argument(
+        "--allow-outside", action="store_true", help="follow written paths that are absolute or climb out"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument("-o", "--output", required=True, metavar="PATH", help=help)
+    parser.add_argument("-f", "--force", action="store_true", help="replace what is there")
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    _add_table(parser)
+    parser.add_argument("--sheet", metavar="PNG", help="draw the first images")
+    parser.add_argument(
+        "--most", type=positive, default=24, metavar="N", help="images in the sheet at most (default 24)"
+    )
+    parser.add_argument("--plot", metavar="PNG", help="draw the mean CTF and the spread of the defocus")
+    parser.add_argument("-f", "--force", action="store_true", help="replace the pictures")
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    _add_table(parser)
+    _add_batches(parser)
+    parser.add_argument(
+        "--stack", nargs="+", metavar="MRC", help="rows follow the images of these stacks, one for each star file"
+    )
+    parser.add_argument(
+        "--normalize", choices=("max", "std", "background", "none"), default="max", help="of each image (default max)"
+    )
+    parser.add_argument("--n-pixels", type=positive, metavar="N", help="box that the stacks must have")
+
+
+def _add_restack(parser: argparse.ArgumentParser) -> None:
+    _add_table(parser)
+    _add_batches(parser)
+
+
+def _add_batches(parser: argparse.ArgumentParser) -> None:
+    _add_output(parser, "folder of the batches")
+    parser.add_argument(
+        "--batch-size", type=positive, default=1024, metavar="N", help="images in a batch (default 1024)"
+    )
+    parser.add_argument(
+        "--downsample-factor", type=positive, default=1, metavar="N", help="bin by this factor of the box"
+    )
+    parser.add_argument(
+        "--downsample-type", choices=("mean", "max"), default="mean", help="of the binned pixels (default mean)"
+    )
+    parser.add_argument(
+        "--pixel-size", type=float, metavar="A", help="of the stacks (default: the table's, else the headers')"
+    )
+    parser.add_argument(
+        "--metadata", choices=("star", "cs", "both"), default="star", help="beside each stack (default star)"
+    )
+
+
+def _add_select(parser: argparse.ArgumentParser) -> None:
+    _add_table(parser)
+    _add_output(parser, "a .star or .cs")
+    parser.add_argument("--rows", metavar="START:STOP[:STEP]", help="rows, from 0, as a Python slice")
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN<OP>VALUE",
+        help="rows that fulfil this, OP one of == != <= >= < >; may be repeated",
+    )
+    parser.add_argument("--exact", action="store_true", help="write numbers so that they read back the same (star)")
+
+
+def _add_to_star(parser: argparse.ArgumentParser) -> None:
+    _add_table(parser)
+    _add_output(parser, "the .star")
+    parser.add_argument("--exact", action="store_true", help="write numbers so that they read back the same")
+
+
+def _add_to_cs(parser: argparse.ArgumentParser) -> None:
+    _add_table(parser)
+    _add_output(parser, "the .cs")
+    parser.add_argument("--format", choices=("npy", "csdat"), default="npy", help="kind of .cs (default npy)")
+
+
+# ---- actions
+
+
+def _read(arguments: argparse.Namespace, *, strict: bool = True) -> Particles:
+    from braggio.particles import read
+
+    return read(
+        arguments.files,
+        block=arguments.block,
+        folder=arguments.folder,
+        base=arguments.base,
+        allow_outside=arguments.allow_outside,
+        strict=strict,
+        how="inner" if arguments.inner else "exact",
+    )
+
+
+def _info(arguments: argparse.Namespace, session: Session) -> None:
+    table = _read(arguments, strict=False)
+    facts = dict(table.describe())
+    lines = [f"{', '.join(table.files)}: {table.n} particles in {len(table.stacks)} stacks"]
+    lines.append(
+        "columns: "
+        + ", ".join(f"{name} [{table.units[name]}]" if table.units.get(name) else name for name in table.columns)
+    )
+    lines += [f"default: {name} = {value}" for name, value in table.defaults.items()] + [
+        f"note: {note}" for note in table.notes
+    ]
+    if arguments.sheet:
+        facts["sheet"] = _sheet(table, arguments)
+    if arguments.plot:
+        _plot(table, arguments)
+        facts["plot"] = arguments.plot
+    session.done("\n".join(lines), **facts)
+
+
+def _sheet(table: Particles, arguments: argparse.Namespace) -> str:
+    from braggio.plots.particles import write_particle_sheet
+
+    shown = table.select(slice(0, arguments.most))
+    drawn = [
+        (row, image)
+        for rows, batch in shown.images(batch=arguments.most)
+        for row, image in zip(rows.tolist(), batch, strict=True)
+    ]
+    write_particle_sheet(
+        arguments.sheet, [image for _, image in drawn], [f"row {row}" for row, _ in drawn], overwrite=arguments.force
+    )
+    return str(arguments.sheet)
+
+
+def _plot(table: Particles, arguments: argparse.Namespace) -> None:
+    import numpy as np
+
+    from braggio.particles import mean_ctf
+    from braggio.plots.particles import write_ctf_plot
+
+    size = float(np.min(table["ImagePixelSize"])) if "ImagePixelSize" in table else 1.5
+    frequency = np.linspace(0, 1 / (2 * size), 400)
+    defocus = (np.asarray(table["DefocusU"]) + np.asarray(table["DefocusV"])) / 2
+    write_ctf_plot(arguments.plot, frequency, mean_ctf(table, frequency)[0], defocus, overwrite=arguments.force)
+
+
+def _check(arguments: argparse.Namespace, session: Session) -> None:
+    report = _read(arguments, strict=False).check(raise_=False)
+    if report.ok:
+        session.done(str(report), **report.to_dict())
+    else:
+        session.failed(str(report), **report.to_dict())
+
+
+def _convert(arguments: argparse.Namespace, session: Session) -> None:
+    normalize = None if arguments.normalize == "none" else arguments.normalize
+    _batches(arguments, session, {"normalize": normalize})
+
+
+def _restack(arguments: argparse.Namespace, session: Session) -> None:
+    arguments.stack = None
+    arguments.n_pixels = None
+    _batches(arguments, session, {"normalize": None})
+
+
+def _batches(arguments: argparse.Namespace, session: Session, options: dict[str, Any]) -> None:
+    from braggio.errors import MetadataError
+    from braggio.particles import convert, convert_paired
+
+    with session.progress(Path(arguments.output).name) as progress:
+        options |= {
+            name: getattr(arguments, name)
+            for name in ("batch_size", "downsample_factor", "downsample_type", "pixel_size", "metadata")
+        }
+        options |= {"overwrite": arguments.force, "progress": progress}
+        if arguments.stack:
+            report = convert_paired(arguments.files, arguments.stack, arguments.output, **options)
+        else:
+            table = _read(arguments)
+            box = table.check().shape
+            if arguments.n_pixels and box and arguments.n_pixels != box[1]:
+                raise MetadataError(
+                    path=table.files[0],
+                    field="n-pixels",
+                    expected=f"{box[1]}, the box of the stacks",
+                    found=arguments.n_pixels,
+                )
+            report = convert(table, arguments.output, **options)
+    grid = report.grid
+    size = f"{grid.n_pixels} x {grid.n_pixels} at {grid.pixel_size:.6g} A"
+    text = f"{report.folder}: {report.images} images of {size} in {len(report.batches)} batches"
+    session.done(
+        text,
+        folder=report.folder,
+        images=report.images,
+        batches=list(report.batches),
+        n_pixels=grid.n_pixels,
+        pixel_size=grid.pixel_size,
+    )
+
+
+def _select(arguments: argparse.Namespace, session: Session) -> None:
+    import numpy as np
+
+    table = _read(arguments, strict=False)
+    keep = np.ones(table.n, bool)
+    for condition in arguments.where:
+        keep &= fulfilled(table, condition)
+    rows = np.flatnonzero(keep)
+    if arguments.rows:
+        rows = rows[_slice(arguments.rows)]
+    _write(table.select(rows), arguments, session, f"{len(rows)} of {table.n} particles")
+
+
+def fulfilled(table: Particles, condition: str) -> Any:
+    """Rows for which ``COLUMN<OP>VALUE`` holds; numbers are compared as numbers, texts as texts."""
+    import operator
+    import re
+
+    import numpy as np
+
+    match = re.fullmatch(r"\s*(\w[\w/]*)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*", condition)
+    if match is None:
+        raise ValueError(f"a condition is COLUMN<OP>VALUE, not {condition!r}")
+    column, symbol, text = match.groups()
+    compare = {
+        "==": operator.eq,
+        "!=": operator.ne,
+        "<=": operator.le,
+        ">=": operator.ge,
+        "<": operator.lt,
+        ">": operator.gt,
+    }[symbol]
+    values = np.asarray(table[column])
+    return np.asarray(compare(values, text if values.dtype.kind == "O" else float(text)), bool)
+
+
+def _slice(text: str) -> slice:
+    parts = text.split(":")
+    if not 1 < len(parts) <= 3:
+        raise ValueError(f"rows are START:STOP[:STEP], not {text!r}")
+    return slice(*(int(part) if part else None for part in parts))
+
+
+def _to_star(arguments: argparse.Namespace, session: Session) -> None:
+    table = _read(arguments, strict=False)
+    _write(table, arguments, session, f"{table.n} particles", "star")
+
+
+def _to_cs(arguments: argparse.Namespace, session: Session) -> None:
+    table = _read(arguments, strict=False)
+    _write(table, arguments, session, f"{table.n} particles", "cs")
+
+
+def _write(
+    table: Particles, arguments: argparse.Namespace, session: Session, text: str, kind: str | None = None
+) -> None:
+    output = os.fspath(arguments.output)
+    kind = kind or Path(output).suffix.lower().removeprefix(".")
+    if kind == "star":
+        table.to_star(output, precision="exact" if arguments.exact else "relion", overwrite=arguments.force)
+    elif kind == "cs":
+        table.to_cs(output, format=getattr(arguments, "format", "npy"), overwrite=arguments.force)
+    else:
+        raise ValueError(f"output must end in .star or .cs, not {output!r}")
+    session.done(
+        f"{output}: {text}", output=output, particles=table.n, defaults=table.defaults, notes=list(table.notes)
+    )
+
+
+ACTIONS: dict[str, tuple[str, Any, Any]] = {
+    "info": ("print what a table holds; draw its images and CTF", _add_info, _info),
+    "check": ("compare every row with its stack, without reading pixels", _add_table, _check),
+    "convert": ("images in normalised batches with their metadata", _add_convert, _convert),
+    "restack": ("images in batches, values as they are", _add_restack, _restack),
+    "select": ("write some rows, with the optics groups they use", _add_select, _select),
+    "cs2star": ("cryoSPARC to RELION", _add_to_star, _to_star),
+    "star2cs": ("RELION to cryoSPARC", _add_to_cs, _to_cs),
+}

@@ -1,0 +1,180 @@
+"""One run of a command: what it reports, how it counts failures, and the exit code they make."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from braggio.errors import BraggioError, DataWarning, OutputError, UnsafeError
+
+DONE, FAILED, REFUSED, OUTPUT = 0, 1, 4, 5
+SCHEMA = "braggio/1"
+
+
+class Session:
+    """What a command talks to: lines for people or JSON events, failures, progress.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        With ``json``, ``quiet`` and ``progress``.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.json = bool(arguments.json)
+        self.quiet = bool(arguments.quiet)
+        self.progress_mode = str(arguments.progress)
+        self.code = DONE
+        self.counts = {"done": 0, "skipped": 0, "failed": 0}
+
+    def event(self, kind: str, text: str, **facts: Any) -> None:
+        """Something happened: `text` for people, `facts` for programs."""
+        if self.json:
+            print(json.dumps({"schema": SCHEMA, "event": kind, **facts}, default=str), flush=True)
+        elif text and not self.quiet:
+            print(text, flush=True)
+
+    def done(self, text: str, **facts: Any) -> None:
+        """An item is done."""
+        self.counts["done"] += 1
+        self.event("done", text, **facts)
+
+    def skipped(self, text: str, **facts: Any) -> None:
+        """An item was left alone."""
+        self.counts["skipped"] += 1
+        self.event("skipped", text, **facts)
+
+    def failed(self, error: BaseException | str, **facts: Any) -> None:
+        """An item failed; the others go on."""
+        self.counts["failed"] += 1
+        self.code = max(self.code, _severity(error))
+        kind = type(error).__name__ if isinstance(error, BaseException) else "Invalid"
+        text = _one_line(error)
+        if self.json:
+            self.event("failed", "", error=kind, message=text, **facts)
+        print(f"braggio: error: {text}", file=sys.stderr, flush=True)
+
+    @contextmanager
+    def item(self, **facts: Any) -> Iterator[None]:
+        """Errors of braggio and of the system inside are counted, not raised."""
+        try:
+            yield
+        except (BraggioError, OSError, ValueError, MemoryError) as error:
+            self.failed(error, **facts)
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[int, int], None] | None]:
+        """A (done, total) callback: a bar on a terminal, a line every 10 s elsewhere, or JSON."""
+        if self.quiet or self.progress_mode == "never":
+            yield None
+        elif self.progress_mode == "json":
+            yield _json_lines(title)
+        elif sys.stderr.isatty():
+            from tqdm import tqdm
+
+            with tqdm(desc=title, unit="frame", leave=False, file=sys.stderr) as bar:
+
+                def advance(done: int, total: int) -> None:
+                    bar.total = total
+                    bar.update(done - bar.n)
+
+                yield advance
+        else:
+            yield _every_10_s(title)
+
+    def warn(self, message: Warning | str, *_: Any, **__: Any) -> None:
+        """In the place of ``warnings.showwarning``."""
+        text = " ".join(str(message).splitlines())
+        if self.json:
+            self.event("warning", "", message=text)
+        elif not self.quiet:
+            print(f"braggio: warning: {text}", file=sys.stderr, flush=True)
+
+    def summary(self) -> None:
+        """The last line of JSON output."""
+        if self.json:
+            self.event("summary", "", **self.counts, exit_code=self.code)
+
+
+def _json_lines(title: str) -> Callable[[int, int], None]:
+    def advance(done: int, total: int) -> None:
+        event = {"schema": SCHEMA, "event": "progress", "item": title, "done": done, "total": total}
+        print(json.dumps(event), file=sys.stderr, flush=True)
+
+    return advance
+
+
+def _every_10_s(title: str) -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= 10:
+            last = time.monotonic()
+            print(f"braggio: {title}: {done} of {total} frames", file=sys.stderr, flush=True)
+
+    return advance
+
+
+def _severity(error: BaseException | str) -> int:
+    if isinstance(error, UnsafeError):
+        return REFUSED
+    if isinstance(error, OutputError) and error.errno not in (None, errno.EEXIST):
+        return OUTPUT
+    return FAILED
+
+
+def _one_line(error: BaseException | str) -> str:
+    if isinstance(error, OSError) and not isinstance(error, BraggioError) and error.strerror:
+        error = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).splitlines()) or type(error).__name__
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as an exception that unwinds like a keyboard interrupt."""
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise _Terminated
+
+
+def run_command(run: Callable[[argparse.Namespace, Session], None], arguments: argparse.Namespace) -> int:
+    """Run a command within a session; returns its exit code.
+
+    Both signals unwind, so that part files go, and are raised again, so that the caller sees what stopped us.
+    """
+    session = Session(arguments)
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", DataWarning)
+            warnings.showwarning = session.warn
+            with session.item():
+                run(arguments, session)
+        session.summary()
+        sys.stdout.flush()
+        return session.code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at exit
+        return FAILED
+    except KeyboardInterrupt:
+        return _raise_again(signal.SIGINT)
+    except _Terminated:
+        return _raise_again(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _raise_again(number: signal.Signals) -> int:
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    return 128 + number

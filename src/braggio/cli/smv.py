@@ -1,0 +1,212 @@
+"""``braggio smv``: series of raw frames into SMV."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from braggio.cli.options import add_opening, add_overwriting, add_reporting, add_threads
+
+if TYPE_CHECKING:
+    from braggio.cli.session import Session
+    from braggio.microed import FrameReport, Series, SeriesReport
+
+EPILOG = """The offset is added to every pixel so that SMV, which has no signs, can hold it: LEGINON_OFFSET in the
+header, and the true zero of the pixels. IMAGE_PEDESTAL is what DIALS subtracts. Policies:
+  leginon   offset = -(lowest minimum), at most --max-offset; pedestal = offset + highest minimum (Leginon's rule)
+  median    offset without a cut; pedestal = offset + median of the minima
+  lossless  offset without a cut; refused when a pixel would pass 65535
+  zero      leginon's offset; pedestal = offset, what XDS OFFSET= and DIALS mean
+
+Example:
+  braggio smv raw/ -o smv/ --voltage 200 --distance 1500 --pixel-size 0.028 --osc-start -30 --osc-range 0.5 \\
+      --beam-center 1024 1020 --mrc
+"""
+
+_GEOMETRY = (
+    ("--voltage", float, "KV", "accelerating voltage, kV; gives the wavelength"),
+    ("--wavelength", float, "A", "wavelength, angstrom"),
+    ("--distance", float, "MM", "sample to detector, mm"),
+    ("--pixel-size", float, "MM", "size of a pixel as stored (after binning), mm"),
+    ("--osc-start", float, "DEG", "angle at the start of the first frame, degrees"),
+    ("--osc-range", float, "DEG", "angle per frame, degrees; not 0"),
+    ("--first-frame", int, "N", "frame number that --osc-start belongs to (default: the lowest)"),
+    ("--exposure-time", float, "S", "seconds per frame"),
+    ("--gain", float, "G", "ADU per electron"),
+    ("--two-theta", float, "DEG", "detector swing, degrees"),
+    ("--beamline", str, "NAME", "BEAMLINE; dxtbx picks a detector class by it, as CETAD_TUI"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``braggio smv``."""
+    parser.add_argument("series", nargs="+", metavar="SERIES", help="folders, files or patterns of .bin or .ser files")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the outputs")
+    pixels = parser.add_argument_group("pixels")
+    pixels.add_argument(
+        "--policy", choices=("leginon", "median", "lossless", "zero"), default="leginon", help="see below"
+    )
+    pixels.add_argument("--offset", type=_auto(int), metavar="N|auto", help="LEGINON_OFFSET instead of the policy's")
+    pixels.add_argument(
+        "--pedestal", type=_auto(float), metavar="N|auto", help="IMAGE_PEDESTAL instead of the policy's"
+    )
+    pixels.add_argument("--max-offset", type=int, default=2000, metavar="N", help="cut of the offset (default 2000)")
+    pixels.add_argument(
+        "--saturation", type=float, metavar="N", help="highest good count, for the trusted range printed"
+    )
+    pixels.add_argument("--mrc", "--mrc-too", action="store_true", help="also write each frame as MRC, exactly")
+    pixels.add_argument("--flip", action="store_true", help="reverse the order of the rows")
+    geometry = parser.add_argument_group("beam, detector, scan")
+    for name, kind, metavar, text in _GEOMETRY:
+        geometry.add_argument(name, type=kind, metavar=metavar, help=text)
+    geometry.add_argument(
+        "--beam-center", "--beam-center-px", nargs=2, type=float, metavar=("FAST", "SLOW"), help="beam centre, pixels"
+    )
+    geometry.add_argument(
+        "--beam-convention",
+        choices=("dxtbx", "leginon"),
+        default="dxtbx",
+        help="which of BEAM_CENTER_X, _Y is the fast axis",
+    )
+    geometry.add_argument("--binning", type=_binning, metavar="2x2", help="BIN")
+    geometry.add_argument(
+        "--date", type=_date, metavar="ISO", help="of the acquisition, UTC (default: time of the file)"
+    )
+    parser.add_argument(
+        "--header-bytes", type=int, default=512, metavar="N", help="size of the SMV header (default 512)"
+    )
+    add_opening(parser)
+    add_threads(parser)
+    add_overwriting(parser)
+    add_reporting(parser)
+
+
+def _auto(kind: Any) -> Any:
+    def convert(text: str) -> Any:
+        return None if text == "auto" else kind(text)
+
+    convert.__name__ = f"{kind.__name__} or auto"
+    return convert
+
+
+def _binning(text: str) -> tuple[int, int]:
+    x, y = text.split("x")
+    return int(x), int(y)
+
+
+def _date(text: str) -> Any:
+    import datetime
+
+    return datetime.datetime.fromisoformat(text)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    """Convert every series found; one that fails does not stop the others."""
+    from braggio.errors import MetadataError
+    from braggio.microed.series import files_of, group_series
+
+    files: list[Path] = []
+    for place in arguments.series:
+        with session.item(input=place):
+            files += files_of(place)
+    names: set[str] = set()
+    for series in group_series(dict.fromkeys(files)):
+        with session.item(input=series.prefix):
+            if series.name in names:
+                raise MetadataError(
+                    "another series has this name; convert it into another folder",
+                    path=series.files[0],
+                    field="series",
+                    found=series.name,
+                )
+            names.add(series.name)
+            _convert(series, arguments, session)
+
+
+def _convert(series: Series, arguments: argparse.Namespace, session: Session) -> None:
+    from braggio.errors import OutputError
+    from braggio.microed import convert_series
+
+    if arguments.dry_run:
+        gaps = f", missing {', '.join(map(str, series.gaps))}" if series.gaps else ""
+        session.skipped(
+            f"{series.name}: {len(series)} file(s){gaps} -> {arguments.output}",
+            series=series.name,
+            files=series.files,
+            gaps=series.gaps,
+        )
+        return
+    names = [option.strip("-").replace("-", "_") for option, *_ in _GEOMETRY] + ["binning", "date", "beam_convention"]
+    geometry = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    if arguments.beam_center is not None:
+        geometry["beam_center"] = tuple(arguments.beam_center)
+    try:
+        with session.progress(series.name) as progress:
+            report = convert_series(
+                series,
+                arguments.output,
+                policy=arguments.policy,
+                offset=arguments.offset,
+                pedestal=arguments.pedestal,
+                max_offset=arguments.max_offset,
+                mrc=arguments.mrc,
+                flip=arguments.flip,
+                permissive=arguments.permissive,
+                overwrite=arguments.force or arguments.update,
+                header_bytes=arguments.header_bytes,
+                saturation=arguments.saturation,
+                threads=arguments.nproc,
+                progress=progress,
+                **geometry,
+            )
+    except OutputError as error:
+        if not arguments.no_clobber or error.errno is not None:
+            raise
+        session.skipped(f"{series.name}: left alone, {error}", series=series.name)
+        return
+    session.done(describe(report, arguments.saturation), **_facts(report, arguments.saturation))
+
+
+def describe(report: SeriesReport, saturation: float | None = None) -> str:
+    """A report as people read it."""
+    from braggio.microed import dials_line, xds_lines
+
+    rows, columns = report.shape
+    lines = [
+        f"{report.name}: {len(report.frames)} frames {columns} x {rows} {report.dtype} -> {report.folder}",
+        f"  LEGINON_OFFSET {report.offset}, IMAGE_PEDESTAL {report.pedestal:.12g} (policy {report.policy})",
+        "  frame      minimum  low 1e-4      maximum  clipped at 0  at 65535",
+    ]
+    lines += [_frame_line(frame) for frame in report.frames]
+    if rounded := sum(frame.rounded for frame in report.frames):
+        lines.append(f"  {rounded} pixels that were not integers were rounded half to even")
+    lines.append(f"  DIALS  {dials_line(report, saturation)}")
+    lines += [f"  XDS    {line}" for line in xds_lines(report, saturation)]
+    return "\n".join(lines)
+
+
+def _frame_line(frame: FrameReport) -> str:
+    return (
+        f"  {frame.number:5d} {frame.min:12.9g} {frame.low_quantile:9.6g} {frame.max:12.9g}"
+        f" {frame.clipped_low:13d} {frame.clipped_high:9d}"
+    )
+
+
+def _facts(report: SeriesReport, saturation: float | None) -> dict[str, Any]:
+    from braggio.microed import dials_line, xds_lines
+
+    return {
+        "series": report.name,
+        "offset": report.offset,
+        "pedestal": report.pedestal,
+        "policy": report.policy,
+        "gaps": report.gaps,
+        "clipped_per_frame": report.clipped_per_frame,
+        "defaulted": report.defaulted,
+        "outputs": [os.fspath(path) for path in report.outputs],
+        "record": os.fspath(report.record),
+        "dials": dials_line(report, saturation),
+        "xds": xds_lines(report, saturation),
+    }

@@ -1,0 +1,220 @@
+"""``braggio spots`` and ``lu_hdf2spots``: frames in HDF5 to a spot table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from braggio.cli.options import add_reporting, positive
+
+if TYPE_CHECKING:
+    from braggio.cli.session import Session
+    from braggio.laue import SpotReport
+
+EPILOG = """A pixel of frame i belongs to a spot if I[i] >= avg + CUTOFF * std, with avg and std of the pixel's own
+values over all frames, the N percent largest left out (-m n_removed) or the blocks that a Kruskal-Wallis test finds
+too bright (-m kruskal). Masks are eroded, dilated, united over the frames that -S names, and labelled.
+
+Example:
+  braggio spots scan__mccd.h5 -S pairs -n 20
+"""
+
+# Options of `find_spots` that have the name of their argument.
+_SAME = (
+    *("method", "n", "cutoff", "erosions", "dilations", "structure", "angles", "sync", "compression"),
+    *("label_structure", "min_pixels", "min_std", "unbiased", "saturation", "centres", "split"),
+)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``braggio spots``: lu_hdf2spots' letters, names and defaults, then our own."""
+    parser.add_argument("file", metavar="FILE__mccd.h5", help="frames in HDF5")
+    add = parser.add_argument
+    add("-o", "--output", metavar="FO", help="output file (HDF5) name (default: file__spots.h5)")
+    add(
+        "-m",
+        "--method",
+        default="n_removed",
+        metavar="METHOD",
+        help="n_removed (default) or kruskal: background estimate",
+    )
+    add(
+        "-n",
+        "--n",
+        type=float,
+        default=25.0,
+        metavar="N",
+        help="percent of largest values to leave out (default and 0: 25)",
+    )
+    add(
+        "-A",
+        "--alpha",
+        type=float,
+        default=None,
+        metavar="ALPHA",
+        help="level of the Kruskal-Wallis test (default 0.05)",
+    )
+    add("-c", "--cutoff", type=float, default=3.0, metavar="CUTOFF", help="cutoff of the masks (default 3.0)")
+    add("-e", "--erosions", type=int, default=1, metavar="N_EROSIONS", help="number of erosions (default 1)")
+    add("-d", "--dilations", type=int, default=2, metavar="N_DILATIONS", help="number of dilations (default 2)")
+    add("-s", "--structure", default="2,2", metavar="STRUCTURE", help="rank,connectivity (default 2,2)")
+    add(
+        "-a",
+        "--angles",
+        type=int,
+        default=10,
+        metavar="ANGLES",
+        help="fewest distinct angles; 0: no check (default 10)",
+    )
+    add(
+        "-S", "--sync", default="none", metavar="SYNC", help="none (default), pairs or blocks: frames that share a mask"
+    )
+    add(
+        "-C",
+        "--compression",
+        default="gzip",
+        metavar="COMPRESSION",
+        help="gzip (default), lzf, none, bitshuffle, zstd, blosc2",
+    )
+    own = parser.add_argument_group("beyond lu_hdf2spots").add_argument
+    own("--dataset", metavar="PATH", help="of the frames in the file")
+    own("--mask", metavar="FILE", help="detector mask (.npy, .h5 or an image): non-zero pixels are never in a spot")
+    own("--label-structure", metavar="STRUCTURE", help="of the labels (default: that of -s)")
+    own("--min-pixels", type=int, default=1, metavar="N", help="leave out smaller spots (default 1)")
+    own("--min-std", type=float, default=0.0, metavar="STD", help="leave out pixels whose std is less (default 0)")
+    own("--unbiased", action="store_true", help="undo what trimming does to avg and std of a Gaussian background")
+    own("--saturation", type=float, metavar="N", help="count saturated pixels of each spot, from this value on")
+    own("--centres", action="store_true", help="also weighted centres and sigma_I")
+    own("--split", action="store_true", help="split merged spots at their local maxima")
+    own("--no-masks", action="store_true", help="labels and spots only, no mask arrays")
+    own("--memory", type=_bytes, metavar="SIZE", help="bytes to stay within, as 2G (default: a quarter of RAM)")
+    own("-j", "--threads", type=positive, default=1, metavar="N", help="threads (default 1); same results for any N")
+    own("-f", "--force", "--overwrite", action="store_true", help="replace an existing output")
+    add_reporting(parser)
+
+
+def _bytes(text: str) -> int:
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
+    size = int(float(number) * _UNITS[unit])
+    if size < 1 << 20:
+        raise ValueError(text)
+    return size
+
+
+_bytes.__name__ = "size of at least 1M"  # what argparse calls it in "invalid ... value"
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    """Find the spots of one file."""
+    from braggio.errors import BraggioError
+    from braggio.laue import Options, default_output, find_spots
+
+    options = _options(arguments)
+    try:
+        Options(**options)
+    except BraggioError as error:
+        print(f"braggio spots: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    if arguments.alpha is not None and arguments.method != "kruskal":
+        session.warn("-A is of no use without -m kruskal")
+    output = arguments.output or default_output(arguments.file)
+    with session.progress(os.path.basename(arguments.file)) as progress:
+        report = find_spots(
+            arguments.file,
+            output,
+            overwrite=arguments.force,
+            dataset=arguments.dataset,
+            mask=None if arguments.mask is None else read_mask(arguments.mask),
+            memory=arguments.memory,
+            threads=arguments.threads,
+            progress=None
+            if progress is None
+            else (lambda stage, done, total: progress(done, total) if stage == "spots" else None),
+            **options,
+        )
+    session.done(describe(report), **_facts(report))
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, Any]:
+    options = {name: getattr(arguments, name) for name in _SAME}
+    return options | {"masks": not arguments.no_masks, "alpha": 0.05 if arguments.alpha is None else arguments.alpha}
+
+
+def read_mask(path: str) -> Any:
+    """A detector mask from .npy, the first 2-D dataset of an HDF5 file, or an image."""
+    import numpy as np
+
+    from braggio.errors import FormatError
+
+    try:
+        if path.endswith(".npy"):
+            return np.load(path, allow_pickle=False)
+        if path.endswith((".h5", ".hdf5")):
+            return _hdf5_mask(path)
+        from PIL import Image
+
+        with Image.open(path) as image:
+            return np.asarray(image)
+    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise FormatError(str(error), path=path, expected="a mask: .npy, .h5 or an image") from None
+
+
+def _hdf5_mask(path: str) -> Any:
+    import h5py
+
+    from braggio.errors import FormatError
+
+    with h5py.File(path, "r") as file:
+        found: list[Any] = []
+        file.visititems(
+            lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) and item.ndim == 2 else None
+        )
+        if len(found) != 1:
+            raise FormatError(path=path, field="mask", expected="one 2-D dataset", found=f"{len(found)} of them")
+        return found[0][()]
+
+
+def describe(report: SpotReport) -> str:
+    """A report as people read it."""
+    counts = report.counts
+    kept = report.stats.n_removed
+    background = f"{kept} largest values of each pixel left out" if kept is not None else "Kruskal-Wallis background"
+    return "\n".join(
+        (
+            f"{report.output}: {report.n_spots} spots on {report.n_frames} frames, {len(counts)} masks",
+            f"  {background}; {report.n_angles} angles; {report.constant_pixels} constant pixels",
+            f"  spots per mask: least {counts.min()}, median {sorted(counts)[len(counts) // 2]}, most {counts.max()}",
+        )
+    )
+
+
+def _facts(report: SpotReport) -> dict[str, Any]:
+    return {
+        "output": report.output,
+        "spots": report.n_spots,
+        "frames": report.n_frames,
+        "counts": report.counts.tolist(),
+        "n_removed": report.stats.n_removed,
+        "angles": report.n_angles,
+        "constant_pixels": report.constant_pixels,
+        "warnings": list(report.warnings),
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The console script ``lu_hdf2spots``."""
+    from braggio.cli.session import run_command
+
+    parser = argparse.ArgumentParser(
+        prog="lu_hdf2spots",
+        description="Find spots on Laue frames.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    return run_command(run, parser.parse_args(argv))

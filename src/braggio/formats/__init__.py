@@ -1,0 +1,365 @@
+"""Bytes to frames and back: one file per format, one word each in the table below.
+
+>>> import braggio
+>>> with braggio.open(braggio.demo_files()[0]) as stack:
+...     frame = stack.read(0)
+>>> frame.shape
+(128, 128)
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import os
+import warnings
+import zlib
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import IO, Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from braggio._core import Source
+from braggio.errors import DataWarning, FormatError, TruncatedError, UnsupportedError, about
+from braggio.formats.format import HEAD_BYTES, UNKNOWN_SIZE, Format
+from braggio.formats.stored import ArrayFrames, StoredFrames
+from braggio.model.frames import FrameStack
+
+# Asked in this order: the strongest magic first, TIA raw (two bytes and a size) last.
+_TABLE = ("mrc", "smv", "ser", "tia_raw")
+_COMPRESSED: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
+_COMPRESSED_SUFFIXES = (".gz", ".bz2")
+
+PEEK_BYTES = 1 << 20  # of a compressed file, for its header
+MAX_DECOMPRESSED = 1 << 34
+# Where the header does not tell: the densest gzip stream expands 1032 times; small files may grow more.
+MAX_EXPANSION = 1100
+MIN_EXPANDED = 1 << 24
+
+__all__ = ["ArrayFrames", "Format", "FrameStack", "formats", "info", "open", "read", "write"]
+
+
+def _load(name: str) -> Format:
+    return cast(Format, import_module(f"braggio.formats.{name}").FORMAT)
+
+
+@cache
+def _built_in() -> tuple[Format, ...]:
+    return tuple(map(_load, _TABLE))
+
+
+@cache  # looking through every installed distribution takes longer than opening a file
+def _plugins() -> tuple[Format, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(entry.load() for entry in entry_points(group="braggio.formats"))
+
+
+def formats() -> tuple[Format, ...]:
+    """Every format, built in and from entry points of the group ``braggio.formats``."""
+    return (*_built_in(), *_plugins())
+
+
+def named(name: str) -> Format:
+    """The format of that name.
+
+    Raises
+    ------
+    UnsupportedError
+        There is none.
+    """
+    known = {candidate.name: candidate for candidate in formats()}
+    if name not in known:
+        raise UnsupportedError(field="format", expected=" or ".join(known), found=repr(name))
+    return known[name]
+
+
+def by_suffix(path: str) -> Format | None:
+    """The format that a file name promises, compression aside."""
+    base = path.lower()
+    for ending in _COMPRESSED_SUFFIXES:
+        base = base.removesuffix(ending)
+    suffix = os.path.splitext(base)[1]
+    return next((candidate for candidate in formats() if suffix in candidate.suffixes), None)
+
+
+def _by_content(source: Source) -> Format | None:
+    head = source.read(0, HEAD_BYTES)
+    return next((candidate for candidate in formats() if candidate.sniff(head, source.size)), None)
+
+
+_KNOWN = {
+    b"\x89HDF\r\n\x1a\n": "HDF5",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"###CBF": "CBF",
+    b"PK\x03\x04": "zip",
+    b"\x93NUMPY": "npy",
+}
+
+
+def _describe(source: Source) -> str:
+    """What a file that is none of our formats seems to be; empty where nobody can tell."""
+    head = source.read(0, HEAD_BYTES)
+    if not head:
+        return "an empty file"
+    known = next((name for magic, name in _KNOWN.items() if head.startswith(magic)), "")
+    if known:
+        return f"{known} data"
+    return "text" if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head) else ""
+
+
+class _Stream(io.RawIOBase):
+    """A source as a file object, for the decompressors."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._source.read(self._position, len(buffer))
+        buffer[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
+
+
+def _inflated(source: Source) -> Source:
+    """A source over the decompressed bytes of a gz or bz2 file; other sources as they are.
+
+    The header is inflated first, and then no more than it speaks of and one byte, which shows that there is more.
+    """
+    head = source.read(0, 4)
+    opener = next((opener for magic, opener in _COMPRESSED.items() if head.startswith(magic)), None)
+    if opener is None:
+        return source
+    try:
+        with opener(io.BufferedReader(_Stream(source))) as stream:
+            pieces = bytearray(stream.read(PEEK_BYTES))
+            rest = max(0, _promised(pieces, source.size) + 1 - len(pieces))
+            while rest and (piece := stream.read(min(rest, PEEK_BYTES))):
+                pieces += piece
+                rest -= len(piece)
+    except EOFError as error:
+        raise TruncatedError(f"damaged compressed file: {error}") from error
+    except (OSError, zlib.error) as error:
+        raise FormatError(f"damaged compressed file: {error}") from error
+    return Source.over(pieces)
+
+
+def _promised(head: bytearray, stored: int) -> int:
+    """How many bytes the header at the start of a decompressed file speaks of.
+
+    Where that cannot be told from the start alone, as for a .ser series, what an honest file may grow to.
+    """
+    beginning = Source.over(head, size=MAX_DECOMPRESSED)
+    for each in formats():
+        try:
+            if each.sniff(bytes(head[:HEAD_BYTES]), UNKNOWN_SIZE):
+                with warnings.catch_warnings(action="ignore", category=DataWarning):  # the end is not known yet
+                    stack = each.open(beginning, None, permissive=True)
+                return stack.layout.extent if isinstance(stack, StoredFrames) else 0
+        except TruncatedError:
+            return max(MAX_EXPANSION * stored, MIN_EXPANDED)
+        except FormatError:
+            continue
+    return 0
+
+
+def _source(file: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Source, str | None]:
+    if isinstance(file, (str, os.PathLike)):
+        path = os.fspath(file)
+        with about(path):
+            return _inflated(Source.open(path)), path
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        return _inflated(Source.over(file)), None
+    name = getattr(file, "name", None)
+    return _inflated(Source.over(file.read())), name if isinstance(name, str) else None
+
+
+def _choose(source: Source, path: str | None) -> Format:
+    content = _by_content(source)
+    promised = by_suffix(path) if path else None
+    if content is not None and promised is not None and content.name != promised.name:
+        raise FormatError(
+            f"the content is {content.title}; pass format={content.name!r} to read it as that",
+            field="format",
+            expected=f"{promised.title} as the name says",
+            found=content.title,
+        )
+    chosen = content or promised
+    if chosen is None:
+        raise UnsupportedError(
+            field="format",
+            expected=" or ".join(candidate.title for candidate in formats()),
+            found=_describe(source) or "another",
+        )
+    return chosen
+
+
+def open(
+    file: str | os.PathLike[str] | bytes | IO[bytes],
+    *,
+    format: str | None = None,
+    permissive: bool = False,
+    **options: Any,
+) -> FrameStack:
+    """Open an image file as a stack of frames, lazily.
+
+    Parameters
+    ----------
+    file : path, bytes or binary file object
+        gz and bz2 files are decompressed in memory.
+    format : str, optional
+        Name of the format; by default content and suffix decide, and must not contradict each other.
+    permissive : bool
+        Accept what is odd but readable (trailing bytes, a missing MRC magic) with a DataWarning.
+    **options
+        Of the format, for example ``flip=True`` for TIA files.
+
+    Returns
+    -------
+    FrameStack
+        With ``shape``, ``dtype``, ``nframes``, ``header``, ``read(i, out=None)`` and ``frames()``.
+
+    Raises
+    ------
+    FormatError
+        Not a file of the format, or one that contradicts itself; TruncatedError when it ends too early.
+    OSError
+        The file cannot be read.
+
+    Examples
+    --------
+    >>> import braggio
+    >>> stack = braggio.open(braggio.demo_files()[0])
+    >>> stack.nframes, stack.header["nx"]
+    (1, 128)
+    """
+    source, path = _source(file)
+    with about(path):
+        try:
+            chosen = named(format) if format else _choose(source, path)
+            return chosen.open(source, path, permissive=permissive, **options)
+        except FormatError as error:
+            if not error.message and (seems := _describe(source)):
+                error.message = f"the file looks like {seems}"
+            raise
+
+
+def read(
+    file: str | os.PathLike[str] | bytes | IO[bytes], *, frames: int | slice | None = None, **options: Any
+) -> NDArray[Any]:
+    """Read frames into an array.
+
+    Parameters
+    ----------
+    file : path, bytes or binary file object
+        See `open`.
+    frames : int or slice, optional
+        Which frames; all by default.
+    **options
+        As for `open`.
+
+    Returns
+    -------
+    ndarray
+        (ny, nx) for a single image or one frame, else (n, ny, nx), in native byte order.
+
+    Examples
+    --------
+    >>> import braggio
+    >>> int(braggio.read(braggio.demo_files()[2]).min())
+    -2874
+    """
+    with open(file, **options) as stack:
+        if frames is None:
+            return stack.to_array()
+        if isinstance(frames, slice):
+            chosen = range(stack.nframes)[frames]
+            return (
+                np.stack([stack.read(index) for index in chosen])
+                if chosen
+                else np.empty((0, *stack.frame_shape), stack.dtype)
+            )
+        return stack.read(frames)
+
+
+def write(
+    path: str | os.PathLike[str],
+    data: FrameStack | ArrayLike,
+    *,
+    format: str | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> None:
+    """Write frames to a file, which appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        Its suffix names the format unless `format` does.
+    data : FrameStack or array-like
+        (ny, nx) or (n, ny, nx).
+    format : str, optional
+        Name of the format.
+    overwrite : bool
+        Replace an existing file.
+    **options
+        Of the format, for example ``header=`` for SMV and ``lossy=`` for MRC.
+
+    Raises
+    ------
+    OutputError
+        The file exists and `overwrite` is False, or it cannot be written.
+    LimitError
+        The format cannot hold the values exactly.
+    """
+    target = os.fspath(path)
+    with about(target):
+        if target.lower().endswith(_COMPRESSED_SUFFIXES):
+            raise UnsupportedError(
+                "compressed files are read, not written", field="format", found=os.path.splitext(target)[1]
+            )
+        chosen = named(format) if format else by_suffix(target)
+        if chosen is None or chosen.write is None:
+            writable = [candidate.name for candidate in formats() if candidate.write]
+            raise UnsupportedError(
+                field="format", expected=" or ".join(writable), found=repr(format or os.path.basename(target))
+            )
+        stack = data if isinstance(data, FrameStack) else ArrayFrames(np.asarray(data))
+        chosen.write(target, stack, overwrite=overwrite, **options)
+
+
+def info(file: str | os.PathLike[str], **options: Any) -> dict[str, Any]:
+    """What a file says of itself, without reading its pixels.
+
+    Returns
+    -------
+    dict
+        path, format, shape, nframes, frame_shape, dtype, header.
+
+    Examples
+    --------
+    >>> import braggio
+    >>> braggio.info(braggio.demo_files()[0])["dtype"]
+    'int32'
+    """
+    with open(file, **options) as stack:
+        return {
+            "path": stack.path,
+            "format": stack.format,
+            "shape": stack.shape,
+            "nframes": stack.nframes,
+            "frame_shape": stack.frame_shape,
+            "dtype": str(stack.dtype),
+            "header": dict(stack.header),
+        }

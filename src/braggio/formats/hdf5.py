@@ -1,0 +1,252 @@
+"""Chunks of HDF5 datasets, decoded and encoded in threads outside the library's lock.
+
+h5py holds one lock over everything, decompression included, so threads gain nothing there. Here h5py only tells where
+the chunks lie; their bytes come by `os.pread` and are inflated by the calling thread. Contiguous data and chunks
+filtered by gzip and shuffle are read so; any other filter goes through h5py under a lock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braggio.errors import FormatError, LimitError, TruncatedError, UnsupportedError
+
+GZIP, SHUFFLE = 1, 2  # HDF5 filter numbers
+FILTER_NAMES = {
+    3: "fletcher32",
+    4: "szip",
+    32000: "lzf",
+    32001: "blosc",
+    32004: "lz4",
+    32008: "bitshuffle",
+    32015: "zstd",
+    32026: "blosc2",
+}
+GZIP_LEVEL = 4
+MAX_EXACT = 1 << 53  # 64-bit integers are read as float64, which holds them up to here
+
+Region = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+def _inflater() -> Any:
+    """Isal (the `fast` extra) decodes twice as fast as zlib; the results are the same."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib
+    return isal_zlib
+
+
+def _deflate(data: Any) -> bytes:
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib.compress(data, 1)
+    return bytes(isal_zlib.compress(data, 1))
+
+
+def encode_gzip(array: NDArray[Any]) -> bytes | None:
+    """A gzip chunk, or None where all is zero: a chunk that is not there reads as the fill value."""
+    if not array.any():
+        return None
+    return _deflate(memoryview(np.ascontiguousarray(array).data).cast("B"))
+
+
+def frame_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """What frames are worked on as: native order, no half precision, 64-bit integers as float64."""
+    if stored.kind in "iu" and stored.itemsize == 8:
+        return np.dtype(np.float64)
+    if stored.kind == "f" and stored.itemsize == 2:
+        return np.dtype(np.float32)
+    return stored.newbyteorder("=")
+
+
+class ChunkedStack:
+    """A 3-D HDF5 dataset (frame, row, column) whose regions several threads may read at once.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    stored : numpy.dtype
+        In the file.
+    dtype : numpy.dtype
+        As `read` gives it, see `frame_dtype`.
+    chunks : tuple of int or None
+        None for a contiguous dataset.
+    direct : bool
+        The chunks are decoded here, outside the lock.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self._lock = threading.Lock()
+        self.path = dataset.file.filename
+        self.shape: tuple[int, int, int] = dataset.shape
+        self.stored = dataset.dtype
+        self.dtype = frame_dtype(dataset.dtype)
+        self.chunks: tuple[int, int, int] | None = dataset.chunks
+        self._filters = self._pipeline()
+        self._index: dict[tuple[int, ...], tuple[int, int, int]] = {}
+        self._offset = None
+        self.direct = self._locate()
+        self._inflate = _inflater()
+        self._file = os.open(self.path, os.O_RDONLY) if self.direct else -1
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _pipeline(self) -> list[int]:
+        import h5py
+
+        creation = self._dataset.id.get_create_plist()
+        filters = [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
+        for number in filters:
+            if not h5py.h5z.filter_avail(number) and not _plugin_loaded(number):
+                name = FILTER_NAMES.get(number, f"filter {number}")
+                raise UnsupportedError(
+                    "install the hdf5plugin package",
+                    path=self.path,
+                    field=self._dataset.name,
+                    expected="a filter that is available",
+                    found=name,
+                )
+        return filters
+
+    def _locate(self) -> bool:
+        if self._dataset.file.driver != "sec2" or self._dataset.external or self._dataset.is_virtual:
+            return False
+        if self.chunks is None:
+            self._offset = self._dataset.id.get_offset()
+            return self._offset is not None
+        if not set(self._filters) <= {GZIP, SHUFFLE}:
+            return False
+        found = self._index
+
+        def note(chunk: Any) -> None:
+            found[tuple(chunk.chunk_offset)] = (chunk.byte_offset, chunk.size, chunk.filter_mask)
+
+        self._dataset.id.chunk_iter(note)
+        return True
+
+    def read(self, region: Region, out: NDArray[Any], pool: Executor | None = None) -> None:
+        """Fill `out`, of the region's shape, with ((frame, frame), (row, row), (column, column))."""
+        target = out if out.dtype == self.stored else np.empty(out.shape, self.stored.newbyteorder("="))
+        if not self.direct:
+            with self._lock:
+                self._read_locked(region, target)
+        elif self.chunks is None:
+            self._read_contiguous(region, target)
+        else:
+            tasks = list(_chunks_of(region, self.chunks))
+            run = map if pool is None or len(tasks) < 2 else pool.map
+            for _ in run(lambda start: self._read_chunk(start, region, target), tasks):
+                pass
+        if target is not out:
+            self._narrow(target, out)
+
+    def _narrow(self, target: NDArray[Any], out: NDArray[Any]) -> None:
+        if target.dtype.kind in "iu" and target.dtype.itemsize == 8 and target.size:
+            low, high = int(target.min()), int(target.max())
+            if low < -MAX_EXACT or high > MAX_EXACT:
+                raise LimitError(
+                    path=self.path,
+                    field=self._dataset.name,
+                    expected="values of at most 2^53 in size",
+                    found=f"{low}..{high}",
+                )
+        out[...] = target
+
+    def _read_locked(self, region: Region, target: NDArray[Any]) -> None:
+        try:
+            self._dataset.read_direct(target, tuple(slice(*edges) for edges in region))
+        except (OSError, RuntimeError) as error:
+            raise TruncatedError(
+                str(error), path=self.path, field=f"frames {region[0][0]}..{region[0][1] - 1}"
+            ) from None
+
+    def _pread(self, count: int, offset: int, field: str) -> bytes:
+        data = os.pread(self._file, count, offset)
+        while len(data) < count:  # a read of more than 2 GiB comes in pieces
+            piece = os.pread(self._file, count - len(data), offset + len(data))
+            if not piece:
+                raise TruncatedError(
+                    path=self.path, field=field, expected=f"{count} bytes", found=len(data), offset=offset
+                )
+            data += piece
+        return data
+
+    def _read_contiguous(self, region: Region, target: NDArray[Any]) -> None:
+        (f0, f1), (r0, r1), (c0, c1) = region
+        _, height, width = self.shape
+        assert self._offset is not None
+        for frame in range(f0, f1):
+            start = self._offset + (frame * height + r0) * width * self.stored.itemsize
+            data = self._pread((r1 - r0) * width * self.stored.itemsize, start, f"frame {frame}")
+            target[frame - f0] = np.frombuffer(data, self.stored).reshape(r1 - r0, width)[:, c0:c1]
+
+    def _read_chunk(self, start: tuple[int, int, int], region: Region, target: NDArray[Any]) -> None:
+        assert self.chunks is not None
+        there = self._index.get(start)
+        inside, outside = [], []
+        for begin, size, (low, high) in zip(start, self.chunks, region, strict=True):
+            a, b = max(begin, low), min(begin + size, high)
+            inside.append(slice(a - begin, b - begin))
+            outside.append(slice(a - low, b - low))
+        if there is None:
+            target[tuple(outside)] = self._dataset.fillvalue
+            return
+        target[tuple(outside)] = self._decode(start, *there)[tuple(inside)]
+
+    def _decode(self, start: tuple[int, int, int], offset: int, size: int, skipped: int) -> NDArray[Any]:
+        assert self.chunks is not None
+        field = f"chunk at frame {start[0]}, row {start[1]}"
+        count = int(np.prod(self.chunks)) * self.stored.itemsize
+        if size > 2 * count + 1024:
+            raise FormatError(
+                path=self.path, field=field, expected=f"about {count} bytes at most", found=size, offset=offset
+            )
+        data = self._pread(size, offset, field)
+        for i in reversed(range(len(self._filters))):
+            if skipped >> i & 1:
+                continue
+            if self._filters[i] == SHUFFLE:
+                data = np.frombuffer(data, np.uint8).reshape(self.stored.itemsize, -1).T.tobytes()
+                continue
+            stream = self._inflate.decompressobj()
+            try:  # one byte more than it should be, so that a bomb is seen and not unpacked
+                data = stream.decompress(data, count + 1)
+            except (zlib.error, self._inflate.error) as error:
+                raise TruncatedError(str(error), path=self.path, field=field, offset=offset) from None
+        if len(data) != count:
+            raise TruncatedError(path=self.path, field=field, expected=f"{count} bytes", found=len(data), offset=offset)
+        return np.frombuffer(data, self.stored).reshape(self.chunks)
+
+
+def _plugin_loaded(number: int) -> bool:
+    """hdf5plugin registers its filters when it is imported."""
+    import h5py
+
+    try:
+        import hdf5plugin  # noqa: F401
+    except ImportError:
+        return False
+    return bool(h5py.h5z.filter_avail(number))
+
+
+def _chunks_of(region: Region, chunks: tuple[int, int, int]) -> Iterator[tuple[int, int, int]]:
+    frames, rows, columns = (
+        range(low // size * size, high, size) for (low, high), size in zip(region, chunks, strict=True)
+    )
+    yield from product(frames, rows, columns)

@@ -1,0 +1,84 @@
+"""Particle images: bin by an integer factor and normalise, in one pass over each image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from braggio._core import work_images
+
+NORMALIZE = ("max", "std", "background")
+
+
+def prepare_images(
+    images: ArrayLike,
+    *,
+    bin: int = 1,
+    bin_kind: str = "mean",
+    normalize: str | None = None,
+    sign: float = 1.0,
+    out: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float32], int]:
+    """Bin and normalise images.
+
+    Parameters
+    ----------
+    images : array-like of (u)int8, (u)int16, (u)int32, float16, float32 or float64
+        (n, ny, nx).
+    bin : int
+        Factor of both edges.
+    bin_kind : {'mean', 'max'}
+        Of the pixels that become one; the mean is formed in float64 and rounded once.
+    normalize : {'max', 'std', 'background'}, optional
+        'max': subtract the mean, divide by the largest size; 'std': by the standard deviation; 'background': mean and
+        deviation outside the circle of half the box, as RELION does.
+    sign : float
+        Factor of the result, -1 to invert the contrast.
+    out : float32 ndarray, optional
+        (n, ny/bin, nx/bin), C-contiguous; filled and returned.
+
+    Returns
+    -------
+    images : float32 ndarray
+        The same for every instruction set.
+    flat : int
+        Images without contrast (or with NaN): their mean is subtracted, but there is nothing to divide by.
+
+    Raises
+    ------
+    ValueError
+        A shape that `bin` does not divide; FormatError for a bin of another kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> prepare_images(np.arange(16).reshape(1, 4, 4), bin=2, normalize="max")[0].astype(float).round(3).tolist()
+    [[[-1.0, -0.6], [0.6, 1.0]]]
+    """
+    if normalize is not None and normalize not in NORMALIZE:
+        raise ValueError(f"normalize must be {', '.join(NORMALIZE)} or None, not {normalize!r}")
+    if bin_kind not in ("mean", "max"):
+        raise ValueError(f"bin_kind must be mean or max, not {bin_kind!r}")
+    pixels = _taken(np.asarray(images))
+    if bin < 1 or pixels.shape[1] % bin or pixels.shape[2] % bin:
+        raise ValueError(f"bin must divide the images of {pixels.shape[1]} x {pixels.shape[2]}, not {bin}")
+    shape = (len(pixels), pixels.shape[1] // bin, pixels.shape[2] // bin)
+    if out is None:
+        out = np.empty(shape, np.float32)
+    if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError(f"out must be writeable C-contiguous float32 of shape {shape}, not {out.dtype} {out.shape}")
+    if np.may_share_memory(out, pixels):
+        raise ValueError("out must not overlap images")
+    return out, work_images(pixels, out, bin=bin, bin_kind=bin_kind, normalize=normalize or "none", sign=float(sign))
+
+
+def _taken(images: NDArray[Any]) -> NDArray[Any]:
+    if images.ndim != 3 or images.dtype.kind not in "iuf":
+        raise ValueError(f"images must be numbers of shape (n, ny, nx), not {images.dtype} {images.shape}")
+    if images.dtype == np.float16:
+        return images.astype(np.float32)
+    if images.dtype.kind in "iu" and images.dtype.itemsize == 8:
+        return images.astype(np.float64)
+    return np.ascontiguousarray(images, images.dtype.newbyteorder("="))

@@ -1,0 +1,132 @@
+"""Connected components of 2-D masks, and what an image holds inside each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from braggio._core import Components
+from braggio.kernels.mask import SQUARE, Structure, connectivity, packed
+
+
+@dataclass(frozen=True)
+class LabelStats:
+    """The components of a mask in an image; entry i is label i + 1.
+
+    Attributes
+    ----------
+    n_pixels : int64 ndarray (n,)
+    sum : int64 or float64 ndarray (n,)
+        Of the image; exact for integers.
+    max : ndarray (n,)
+        Of the image's dtype.
+    argmax : int64 ndarray (n,)
+        Flat index of the first greatest pixel.
+    box : int32 ndarray (n, 4)
+        Row begin and end, column begin and end, half open.
+    pixel_list : int32 ndarray
+        Flat indices of the pixels of every component, ascending within each.
+    pixel_list_BE : int64 ndarray (n, 2)
+        Begin and end of each component in `pixel_list`.
+    """
+
+    n_pixels: NDArray[np.int64]
+    sum: NDArray[Any]
+    max: NDArray[Any]
+    argmax: NDArray[np.int64]
+    box: NDArray[np.int32]
+    pixel_list: NDArray[np.int32]
+    pixel_list_BE: NDArray[np.int64]  # noqa: N815 - its name in the file
+
+
+def label(
+    mask: ArrayLike, structure: Structure = SQUARE, *, min_pixels: int = 1, out: NDArray[np.int32] | None = None
+) -> tuple[NDArray[np.int32], int]:
+    """Number the connected components of a mask, in raster order of their first pixels.
+
+    Parameters
+    ----------
+    mask : array-like, 2-D
+        Non-zero is foreground.
+    structure : (rank, connectivity) or "rank,connectivity"
+        (2, 2), the default here, joins pixels at corners too; (2, 1), scipy's default, at edges only.
+    min_pixels : int
+        Smaller components become background.
+    out : int32 ndarray, optional
+        C-contiguous, of the mask's shape; it is filled and returned.
+
+    Returns
+    -------
+    labels : int32 ndarray
+        Equal to `scipy.ndimage.label` of the same structure.
+    count : int
+
+    Examples
+    --------
+    >>> labels, count = label([[1, 0, 1], [1, 0, 0], [0, 1, 0]])
+    >>> labels.tolist(), count
+    ([[1, 0, 2], [1, 0, 0], [0, 1, 0]], 2)
+    """
+    bits = packed(mask)
+    components = Components()
+    count = components.label(bits, connectivity(structure), min_pixels)
+    labels = np.zeros((bits.height, bits.width), np.int32) if out is None else out
+    components.fill(labels, out is None)
+    return labels, count
+
+
+def label_stats(mask: ArrayLike, image: ArrayLike, structure: Structure = SQUARE, *, min_pixels: int = 1) -> LabelStats:
+    """Pixel counts, sums, maxima, boxes and pixel lists of the components of a mask, in one pass over its runs.
+
+    Parameters
+    ----------
+    mask : array-like, 2-D
+        Non-zero is foreground.
+    image : array-like
+        Of the mask's shape: (u)int8, (u)int16, (u)int32, float32 or float64.
+    structure, min_pixels
+        As for `label`.
+
+    Returns
+    -------
+    LabelStats
+
+    Examples
+    --------
+    >>> found = label_stats([[1, 1, 0], [0, 0, 0], [0, 0, 1]], [[3, 9, 0], [0, 0, 0], [0, 0, 5]])
+    >>> found.sum.tolist(), found.argmax.tolist(), found.box.tolist()
+    ([12, 5], [1, 8], [[0, 1, 0, 2], [2, 3, 2, 3]])
+    """
+    pixels = np.asarray(image)
+    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize == 8:
+        narrow = pixels.astype(np.int32)
+        if (narrow != pixels).any():
+            raise TypeError(f"image must be of at most 32-bit integers or float, not {pixels.dtype} beyond 32 bits")
+        pixels = narrow
+    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
+    components = Components()
+    components.label(packed(mask), connectivity(structure), min_pixels)
+    found = components.measure(pixels)
+    pixel_list, counts = components.pixel_lists()
+    return LabelStats(
+        found["n_pixels"],
+        found["sum"],
+        found["max"],
+        found["argmax"],
+        components.boxes(),
+        pixel_list,
+        begin_end(counts),
+    )
+
+
+def begin_end(counts: NDArray[Any]) -> NDArray[np.int64]:
+    """(n, 2) half-open ranges of consecutive pieces of those sizes.
+
+    >>> begin_end(np.array([2, 0, 3])).tolist()
+    [[0, 2], [2, 2], [2, 5]]
+    """
+    ends = np.cumsum(counts, dtype=np.int64)
+    return np.stack([ends - counts, ends], axis=1) if len(ends) else np.empty((0, 2), np.int64)

@@ -1,0 +1,229 @@
+"""What an SMV header says of beam, detector and scan."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from braggio.errors import GeometryError
+
+# CODATA 2018; h, e and c are exact.
+PLANCK = 6.62607015e-34  # J s
+ELECTRON_MASS = 9.1093837015e-31  # kg
+ELEMENTARY_CHARGE = 1.602176634e-19  # C
+LIGHT_SPEED = 299792458.0  # m/s
+
+# What Leginon's writer puts where nobody told it; each use is reported.
+DEFAULT_VOLTAGE = 200.0  # kV
+DEFAULT_DISTANCE = 1000.0  # mm
+DEFAULT_PIXEL_SIZE = 0.028  # mm
+DEFAULT_OSC_RANGE = 1.0  # degrees
+
+_POSITIVE = {
+    "voltage": "kV",
+    "wavelength": "angstrom",
+    "distance": "mm",
+    "pixel_size": "mm",
+    "exposure_time": "s",
+    "gain": "ADU/e",
+}
+BEAM_CONVENTIONS = ("dxtbx", "leginon")
+
+
+def wavelength(voltage: float) -> float:
+    """Relativistic de Broglie wavelength of electrons.
+
+    ``h / sqrt(2 m e V (1 + e V / (2 m c^2)))`` with the constants of CODATA 2018.
+
+    Parameters
+    ----------
+    voltage : float
+        Accelerating voltage in kV.
+
+    Returns
+    -------
+    float
+        In angstrom.
+
+    Raises
+    ------
+    GeometryError
+        The voltage is not a positive number.
+
+    Examples
+    --------
+    >>> round(wavelength(200), 8), round(wavelength(300), 8)
+    (0.02507934, 0.01968749)
+    """
+    _require("voltage", voltage, positive=True, unit="kV")
+    energy = ELEMENTARY_CHARGE * voltage * 1e3
+    momentum = math.sqrt(2 * ELECTRON_MASS * energy * (1 + energy / (2 * ELECTRON_MASS * LIGHT_SPEED**2)))
+    return PLANCK / momentum * 1e10
+
+
+def _require(name: str, value: float, *, unit: str, positive: bool = False, nonzero: bool = False) -> None:
+    good = math.isfinite(value) and (value > 0 or not positive) and (value != 0 or not nonzero)
+    if not good:
+        kind = "a positive number" if positive else "a number other than 0" if nonzero else "a finite number"
+        raise GeometryError(field=name, expected=f"{kind} of {unit}", found=value)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Beam, detector and scan of one series; what is None is unknown.
+
+    Attributes
+    ----------
+    voltage : float
+        kV. Alternatively
+    wavelength : float
+        Angstrom.
+    distance : float
+        Sample to detector, mm.
+    pixel_size : float
+        Of a pixel of the frame as it is stored, so after binning, mm.
+    osc_start : float
+        Angle at the start of frame `first_frame`, degrees.
+    osc_range : float
+        Angle per frame, degrees; never 0. Negative turns the axis round.
+    first_frame : int
+        The frame number that `osc_start` belongs to; by default the lowest of the series.
+    beam_center : tuple of float
+        (fast, slow) in pixels from the corner of the first pixel.
+    beam_convention : {'dxtbx', 'leginon'}
+        How the header says it: dxtbx and DIALS read BEAM_CENTER_X as the slow and BEAM_CENTER_Y as the fast coordinate,
+        Leginon writes them the other way round.
+    exposure_time : float
+        Seconds per frame.
+    date : datetime
+        Of the acquisition. Without a time zone it is taken as UTC, as dxtbx reads it.
+    gain : float
+        ADU per electron.
+    binning : tuple of int
+        For BIN, for example (2, 2).
+    two_theta : float
+        Degrees.
+    beamline : str
+        For BEAMLINE; dxtbx picks a detector class by it, for example CETAD_TUI.
+    """
+
+    voltage: float | None = None
+    wavelength: float | None = None
+    distance: float | None = None
+    pixel_size: float | None = None
+    osc_start: float | None = None
+    osc_range: float | None = None
+    first_frame: int | None = None
+    beam_center: tuple[float, float] | None = None
+    beam_convention: str = "dxtbx"
+    exposure_time: float | None = None
+    date: datetime.datetime | None = None
+    gain: float | None = None
+    binning: tuple[int, int] = (1, 1)
+    two_theta: float = 0.0
+    beamline: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.voltage is not None and self.wavelength is not None:
+            raise GeometryError(field="wavelength", expected="a voltage or a wavelength", found="both")
+        for name, unit in _POSITIVE.items():
+            if getattr(self, name) is not None:
+                _require(name, getattr(self, name), positive=True, unit=unit)
+        for name in ("osc_start", "two_theta"):
+            if getattr(self, name) is not None:
+                _require(name, getattr(self, name), unit="degrees")
+        if self.osc_range is not None:
+            _require("osc_range", self.osc_range, nonzero=True, unit="degrees")
+        if self.beam_convention not in BEAM_CONVENTIONS:
+            raise GeometryError(
+                field="beam_convention", expected=" or ".join(BEAM_CONVENTIONS), found=repr(self.beam_convention)
+            )
+        if len(self.binning) != 2 or any(factor < 1 for factor in self.binning):
+            raise GeometryError(field="binning", expected="two numbers of at least 1", found=self.binning)
+        if self.beam_center is not None:
+            if len(self.beam_center) != 2:
+                raise GeometryError(field="beam_center", expected="(fast, slow)", found=self.beam_center)
+            for value in self.beam_center:
+                _require("beam_center", value, unit="pixels")
+
+    @property
+    def electron_wavelength(self) -> float:
+        """As it is written, angstrom."""
+        return float(self.wavelength or wavelength(self.voltage or DEFAULT_VOLTAGE))
+
+    @property
+    def defaulted(self) -> tuple[str, ...]:
+        """Header keys that will hold Leginon's defaults because nobody gave the value."""
+        missing = {
+            "WAVELENGTH": self.voltage is None and self.wavelength is None,
+            "DISTANCE": self.distance is None,
+            "PIXEL_SIZE": self.pixel_size is None,
+            "OSC_START": self.osc_start is None,
+            "OSC_RANGE": self.osc_range is None,
+            "BEAM_CENTER_X": self.beam_center is None,
+            "BEAM_CENTER_Y": self.beam_center is None,
+        }
+        return tuple(key for key, gone in missing.items() if gone)
+
+    def angle(self, number: int, first: int) -> float:
+        """Angle at the start of frame `number`; `first` is the lowest number of the series. Gaps shift nothing."""
+        origin = first if self.first_frame is None else self.first_frame
+        step = DEFAULT_OSC_RANGE if self.osc_range is None else self.osc_range
+        return (self.osc_start or 0.0) + (number - origin) * step
+
+    def header(self, number: int, first: int, shape: tuple[int, int], date: datetime.datetime) -> dict[str, Any]:
+        """SMV header values of one frame.
+
+        Parameters
+        ----------
+        number, first : int
+            The frame's number, and the lowest of the series.
+        shape : tuple of int
+            Rows and columns.
+        date : datetime
+            Of the frame, where `self.date` is None.
+        """
+        pixel = float(self.pixel_size or DEFAULT_PIXEL_SIZE)
+        rows, columns = shape
+        fast, slow = self.beam_center or (columns / 2, rows / 2)
+        x, y = (slow, fast) if self.beam_convention == "dxtbx" else (fast, slow)
+        angle = float(self.angle(number, first))
+        values: dict[str, Any] = {
+            "PIXEL_SIZE": pixel,
+            "BIN": tuple(self.binning),
+            "BIN_TYPE": "HW",
+            "ADC": "fast",
+            "CREV": 1,
+            "DATE": unix_date(self.date or date),
+            "DISTANCE": float(self.distance or DEFAULT_DISTANCE),
+            "TWOTHETA": float(self.two_theta),
+            "PHI": angle,
+            "OSC_START": angle,
+            "OSC_RANGE": float(DEFAULT_OSC_RANGE if self.osc_range is None else self.osc_range),
+            "WAVELENGTH": self.electron_wavelength,
+            "BEAM_CENTER_X": float(x * pixel),
+            "BEAM_CENTER_Y": float(y * pixel),
+        }
+        if self.beamline is not None:
+            values["BEAMLINE"] = self.beamline
+        if self.exposure_time is not None:
+            values["TIME"] = float(self.exposure_time)
+            values["ACC_TIME"] = round(self.exposure_time * 1000)
+        if self.gain is not None:
+            values["GAIN"] = float(self.gain)
+        return values
+
+
+def unix_date(date: datetime.datetime) -> str:
+    """As SMV writes it, in UTC and in English whatever the locale.
+
+    Examples
+    --------
+    >>> unix_date(datetime.datetime(2007, 6, 6, 9, 43, 9))
+    'Wed Jun 06 09:43:09 2007'
+    """
+    if date.tzinfo is not None:
+        date = date.astimezone(datetime.UTC)
+    return date.ctime().replace("  ", " 0")

@@ -1,0 +1,185 @@
+"""The first pass: statistics of every frame of a series."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from braggio import formats
+from braggio._core import Scratch, scan
+from braggio.batch.workers import Progress, in_order
+from braggio.errors import FormatError, MetadataError, about
+from braggio.formats.stored import streamed
+from braggio.kernels.stats import LOW_FRACTION, FrameStats, from_core
+from braggio.microed.series import Series, find_series, group_series
+from braggio.model.frames import FrameStack
+
+
+@dataclass(frozen=True)
+class FrameRef:
+    """One frame of a series: frame `index` of file `path`, with number `number`."""
+
+    path: str
+    index: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames of a series, and what they have in common.
+
+    Attributes
+    ----------
+    series : Series
+        The files.
+    refs : tuple of FrameRef
+        In order of their numbers.
+    shape : tuple of int
+        Rows and columns of each.
+    dtype : str
+        Of each.
+    options : dict
+        How the files are opened.
+    stack : FrameStack or None
+        The one file of a series that is a single file: opened, and where it is compressed inflated, only once.
+    """
+
+    series: Series
+    refs: tuple[FrameRef, ...]
+    shape: tuple[int, int]
+    dtype: str
+    options: dict[str, Any]
+    stack: FrameStack | None = None
+
+    @property
+    def gaps(self) -> tuple[int, ...]:
+        """Frame numbers missing from a series of files."""
+        return self.series.gaps if len(self.series) > 1 else ()
+
+    def open(self, ref: FrameRef) -> AbstractContextManager[FrameStack]:
+        """The file of a frame, checked to be like the others."""
+        if self.stack is not None:
+            return nullcontext(self.stack)
+        stack = formats.open(ref.path, **self.options)
+        if stack.frame_shape != self.shape or stack.dtype.name != self.dtype:
+            raise MetadataError(
+                path=ref.path,
+                field="frame",
+                expected=f"{self.shape[1]} x {self.shape[0]} {self.dtype} as in {self.refs[0].path}",
+                found=f"{stack.frame_shape[1]} x {stack.frame_shape[0]} {stack.dtype}",
+            )
+        return stack
+
+
+Files = Series | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def as_series(files: Files) -> Series:
+    """The one series that `files` is.
+
+    Raises
+    ------
+    MetadataError
+        There are several series among the files, or two files with one frame number.
+    """
+    if isinstance(files, Series):
+        series = files
+    else:
+        if not isinstance(files, (str, os.PathLike)) and not files:
+            raise MetadataError("no files", field="series", expected="at least 1 file", found=0)
+        found = find_series(files) if isinstance(files, (str, os.PathLike)) else group_series(files)
+        if len(found) > 1:
+            names = ", ".join(sorted({each.prefix + each.files[0].suffix for each in found})[:4])
+            raise MetadataError("mixed series", field="files", expected="one series", found=f"{len(found)}: {names}")
+        series = found[0]
+    if series.duplicates:
+        number = series.duplicates[0]
+        twice = [path.name for path, each in zip(series.files, series.numbers, strict=True) if each == number]
+        raise MetadataError(
+            "two files of one frame number", path=twice[1], field="frame number", expected=twice[0], found=number
+        )
+    return series
+
+
+def series_frames(files: Files, **options: Any) -> Frames:
+    """Every frame of a series; a single file may hold several, numbered from 1."""
+    series = as_series(files)
+    first = formats.open(series.files[0], **options)
+    if first.nframes > 1 and len(series) > 1:
+        raise MetadataError(
+            path=series.files[0], field="frames", expected="1 frame per file in a series of files", found=first.nframes
+        )
+    path = str(series.files[0])
+    if first.nframes > 1:
+        refs = [FrameRef(path, index, index + 1) for index in range(first.nframes)]
+    else:
+        refs = [FrameRef(str(file), 0, number) for file, number in zip(series.files, series.numbers, strict=True)]
+    alone = first if len(series) == 1 else None
+    return Frames(series, tuple(refs), first.frame_shape, first.dtype.name, options, alone)
+
+
+def scan_frames(
+    frames: Frames,
+    *,
+    moments: bool = True,
+    low_fraction: float = LOW_FRACTION,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> list[FrameStats]:
+    """See `scan_series`; without `moments` mean and std are None."""
+
+    def work(ref: FrameRef, scratch: Scratch) -> FrameStats:
+        with about(ref.path), frames.open(ref) as stack:
+            source, layout, index = streamed(stack, ref.index)
+            found = scan(source, layout, index, moments=moments, low_fraction=low_fraction, scratch=scratch)
+        if found["not_finite"] is not None:
+            row, column = divmod(found["not_finite"], frames.shape[1])
+            raise FormatError(
+                path=ref.path,
+                field=f"frame {ref.number}",
+                expected="finite pixels",
+                found=f"NaN or infinity at row {row}, column {column}",
+            )
+        return from_core(found)
+
+    return in_order(work, frames.refs, threads=threads, state=Scratch, progress=progress)
+
+
+def scan_series(
+    files: Files,
+    *,
+    low_fraction: float = LOW_FRACTION,
+    threads: int = 1,
+    progress: Progress | None = None,
+    **options: Any,
+) -> list[FrameStats]:
+    """Minimum, maximum, mean, standard deviation and low quantile of every frame, in one streaming pass.
+
+    Parameters
+    ----------
+    files : Series, path-like or sequence of path-like
+        One series.
+    low_fraction : float
+        Rank of the low quantile as a fraction of the pixels: a minimum that cosmic rays do not move.
+    threads : int
+        Frames at once; the results do not depend on it.
+    progress : callable, optional
+        Called with (frames done, frames).
+    **options
+        For opening the files, for example ``permissive=True``.
+
+    Returns
+    -------
+    list of FrameStats
+        In order of the frame numbers.
+
+    Examples
+    --------
+    >>> import braggio
+    >>> [stats.min for stats in scan_series(braggio.demo_files())]
+    [-145, -138, -2874, -151, -140]
+    """
+    return scan_frames(series_frames(files, **options), low_fraction=low_fraction, threads=threads, progress=progress)

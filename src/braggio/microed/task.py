@@ -1,0 +1,108 @@
+"""One conversion: which frames, how described, under which names."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from braggio.formats.smv import header_text
+from braggio.microed.geometry import Geometry
+from braggio.microed.policy import ZeroPoint
+from braggio.microed.scan import FrameRef, Frames
+from braggio.model.frames import FrameStack
+
+UNKNOWN = ZeroPoint(0, 0)  # before the first pass
+
+
+@dataclass(frozen=True)
+class Task:
+    """What both passes need to know.
+
+    Attributes
+    ----------
+    frames : Frames
+    geometry : Geometry
+    policy : str
+    mrc : bool
+        Write MRC files too.
+    header_bytes : int
+        Of each SMV header.
+    zero : ZeroPoint
+        Known after the first pass.
+    stored : str
+        Pixel type of the MRC files, known after the first pass.
+    """
+
+    frames: Frames
+    geometry: Geometry
+    policy: str
+    mrc: bool
+    header_bytes: int
+    zero: ZeroPoint = UNKNOWN
+    stored: str = ""
+
+    @property
+    def smv_bytes(self) -> int:
+        """Size of each SMV file."""
+        return self.header_bytes + 2 * self.frames.shape[0] * self.frames.shape[1]
+
+    def parameters(self) -> dict[str, Any]:
+        """What makes this task another than the next: the outputs are a function of these and of the inputs' bytes."""
+        series = self.frames.series
+        return {
+            "policy": self.policy,
+            "mrc": self.mrc,
+            "header_bytes": self.header_bytes,
+            "geometry": asdict(self.geometry),
+            "options": self.frames.options,
+            "inputs": [
+                (os.path.abspath(path), status.st_size, status.st_mtime_ns)
+                for path, status in ((path, os.stat(path)) for path in series.files)
+            ],
+        }
+
+    def name(self, ref: FrameRef, suffix: str) -> str:
+        """Output name: that of the input file, with all frame numbers padded to one length; XDS needs that."""
+        series, refs = self.frames.series, self.frames.refs
+        if series.files[0].stem != series.prefix:
+            digits = max(len(path.stem) - len(series.prefix) for path in series.files)
+            return f"{series.prefix}{ref.number:0{digits}d}{suffix}"
+        if len(refs) == 1:
+            return series.prefix + suffix
+        return f"{series.prefix}_{ref.number:0{max(3, len(str(refs[-1].number)))}d}{suffix}"
+
+    def names(self, suffix: str) -> list[str]:
+        """`name` of every frame."""
+        return [self.name(ref, suffix) for ref in self.frames.refs]
+
+    def outputs(self) -> list[str]:
+        """Every file but the record."""
+        return self.names(".img") + (self.names(".mrc") if self.mrc else [])
+
+    def header(self, ref: FrameRef, date: datetime.datetime) -> bytes:
+        """The SMV header of a frame taken at `date`."""
+        values = self.geometry.header(ref.number, self.frames.refs[0].number, self.frames.shape, date)
+        values["IMAGE_PEDESTAL"] = float(self.zero.pedestal)
+        values["LEGINON_OFFSET"] = float(self.zero.offset)
+        return header_text(values, self.frames.shape, header_bytes=self.header_bytes)
+
+    def check_headers(self) -> None:
+        """Raise now what `header` would raise later: before any pixel is read."""
+        for ref in (self.frames.refs[0], self.frames.refs[-1]):
+            self.header(ref, datetime.datetime(2000, 12, 31))
+
+    def date_source(self) -> str:
+        """Where DATE comes from: given, series or mtime."""
+        if self.geometry.date is not None:
+            return "given"
+        with self.frames.open(self.frames.refs[0]) as stack:
+            return "series" if stack.header.get("time") else "mtime"
+
+
+def frame_date(stack: FrameStack, ref: FrameRef) -> datetime.datetime:
+    """When a frame was taken: from the series, else the time its file was last changed. Never now."""
+    times = stack.header.get("time")
+    seconds = times[ref.index] if times else int(os.stat(ref.path).st_mtime)
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)

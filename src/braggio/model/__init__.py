@@ -1,0 +1,1 @@
+"""Nouns: data and their invariants, without bytes and without kernels."""

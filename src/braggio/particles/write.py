@@ -1,0 +1,220 @@
+"""Particle tables back to RELION star and cryoSPARC .cs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braggio.errors import DataWarning, MetadataError, about
+from braggio.formats.cryosparc import CsColumn, write_cs
+from braggio.formats.star import StarTable, write_tables
+from braggio.model.columns import Coded, Column, ImageNames
+from braggio.model.particles import QUANTITIES
+from braggio.particles.angles import euler_to_vector
+from braggio.particles.optics import GROUP
+from braggio.particles.table import Particles
+
+_CS_ONLY = ("uid", "Sign", "SourceRow")
+
+
+def optics_table(table: Particles) -> tuple[dict[str, Column], NDArray[np.int64], tuple[str, ...]]:
+    """(optics table, group of each row, notes).
+
+    Only groups that are used are kept, under their own numbers; when rows of one group differ in an optics column, the
+    groups are numbered anew from 1, in order of appearance.
+    """
+    names = [name for name in table.columns if _is_optics(table, name)]
+    group = table.columns.get(GROUP)
+    keys = [_codes(table.columns[name]) for name in names]
+    if group is not None:
+        keys.insert(0, _codes(group))
+    if not keys:
+        keys = [np.zeros(table.n, np.int64)]
+    _, first, inverse = np.unique(np.stack(keys, axis=1), axis=0, return_index=True, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    notes: tuple[str, ...] = ()
+    numbers = _group_numbers(group, first)
+    if numbers is None:
+        order = np.argsort(first, kind="stable")
+        numbers = np.empty(len(first), np.int64)
+        numbers[order] = np.arange(1, len(first) + 1)
+        notes = (f"optics groups numbered anew, 1 to {len(first)}",) if group is not None else ()
+    order = np.argsort(numbers, kind="stable")
+    optics: dict[str, Column] = {GROUP: numbers[order]}
+    optics |= {name: table.columns[name][first[order]] for name in names}
+    if "OpticsGroupName" not in optics:
+        optics["OpticsGroupName"] = Coded.of([f"opticsGroup{number}" for number in numbers[order].tolist()])
+    return optics, numbers[inverse] if table.n else np.zeros(0, np.int64), notes
+
+
+def _is_optics(table: Particles, name: str) -> bool:
+    if name in table.from_optics:
+        return True
+    return name in QUANTITIES and QUANTITIES[name].optics and not table.from_optics
+
+
+def _group_numbers(group: Column | None, first: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """The groups' own numbers, when each stands for one row of the optics table."""
+    if group is None or not isinstance(group, np.ndarray) or group.dtype.kind not in "iu":
+        return None
+    numbers = group[first].astype(np.int64)
+    return numbers if len(np.unique(numbers)) == len(numbers) else None
+
+
+def _codes(column: Column) -> NDArray[np.int64]:
+    if isinstance(column, Coded):
+        return column.pruned().codes.astype(np.int64)
+    return np.unique(np.asarray(column), return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def image_names(table: Particles, stacks: Sequence[str] | None = None) -> ImageNames | None:
+    """RELION's image names of the rows, counting from 1."""
+    if table.stack_id is None or table.index is None:
+        return None
+    texts = tuple(stacks) if stacks is not None else table.stacks
+    return ImageNames(Coded(table.stack_id, texts), table.index + np.int32(1))
+
+
+def write_particles_star(
+    table: Particles, path: Any, *, precision: str = "relion", overwrite: bool = False, labels: str = "relion"
+) -> None:
+    """Write RELION 3.1 star: an optics table pruned to the groups in use, and the particles.
+
+    Parameters
+    ----------
+    table : Particles
+        Columns without a canonical name are written under their own; a cryoSPARC field of several numbers becomes one
+        column for each, and its ``/`` becomes ``_``.
+    path : path-like
+        Appears whole or not at all.
+    precision : {'relion', 'exact'}
+        See `braggio.formats.star.write_star`.
+    overwrite : bool
+        Replace an existing file.
+    labels : {'relion', 'own'}
+        'own' keeps labels that were not called ``rln`` in the file.
+
+    Raises
+    ------
+    OutputError
+        The file exists, or cannot be written.
+    """
+    optics, group, notes = optics_table(table)
+    columns: dict[str, Any] = {}
+    names = image_names(table)
+    if names is not None:
+        columns["rlnImageName"] = names
+    for name, column in table.columns.items():
+        if name in optics or name == GROUP:
+            continue
+        columns |= _star_columns(table, name, column, labels)
+    columns["rlnOpticsGroup"] = group
+    for note in notes:
+        warnings.warn(f"{path}: {note}", DataWarning, stacklevel=3)
+    tables = {
+        "optics": StarTable({f"rln{name}": column for name, column in optics.items()}),
+        "particles": StarTable(columns),
+    }
+    write_tables(path, tables, precision=precision, overwrite=overwrite)
+
+
+def _star_columns(table: Particles, name: str, column: Column, labels: str) -> dict[str, Column]:
+    if name in _CS_ONLY:
+        label = f"braggio{name[0].upper()}{name[1:]}"
+    elif name in table.labels:
+        label = table.labels[name] if labels == "own" or name not in QUANTITIES else f"rln{name}"
+    elif table.source == "cs" and name not in QUANTITIES:
+        label = "cs_" + name.replace("/", "_")
+    else:
+        label = f"rln{name}"
+    if isinstance(column, np.ndarray) and column.ndim > 1:
+        flat = column.reshape(len(column), -1)
+        return {f"{label}_{i}": flat[:, i] for i in range(flat.shape[1])}
+    return {label: column}
+
+
+def write_particles_cs(table: Particles, path: Any, *, format: str = "npy", overwrite: bool = False) -> None:
+    """Write cryoSPARC .cs: angles in radians, indices from 0, poses as rotation vectors, numbers as float32.
+
+    Parameters
+    ----------
+    table : Particles
+        A table without uids gets 1, 2, ... in row order; the contrast sign is -1 where the table has none (as cryoSPARC
+        imports). Columns that cryoSPARC has no field for are kept as ``star/<name>``.
+    path : path-like
+        Appears whole or not at all.
+    format : {'npy', 'csdat'}
+        See `braggio.formats.cryosparc.write_cs`.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    MetadataError
+        A column that .cs cannot hold.
+    """
+    with about(path):
+        fields = cryosparc_fields(table)
+    write_cs(path, fields, format=format, overwrite=overwrite)
+
+
+def cryosparc_fields(table: Particles) -> dict[str, CsColumn]:
+    """The table in cryoSPARC's fields and units."""
+    left = dict(table.columns)
+    fields: dict[str, CsColumn] = {"uid": np.asarray(left.pop("uid", np.arange(1, table.n + 1))).astype(np.uint64)}
+    if table.stack_id is not None and table.index is not None:
+        fields["blob/path"] = Coded(table.stack_id, table.stacks).pruned()
+        fields["blob/idx"] = table.index.astype(np.uint32)
+    if "ImageSize" in left:
+        width = np.asarray(left.pop("ImageSize"))
+        fields["blob/shape"] = np.asarray(left.pop("blob/shape", np.stack([width, width], axis=1))).astype(np.uint32)
+    _pose_fields(left, fields)
+    for name in list(left):
+        quantity = QUANTITIES.get(name)
+        if quantity is None or quantity.cryosparc is None:
+            continue
+        column = left.pop(name)
+        if name == GROUP and isinstance(column, Coded):
+            raise MetadataError(field=name, expected="numbers", found="texts")
+        if isinstance(column, Coded):
+            fields[quantity.cryosparc] = column
+            continue
+        values = np.asarray(column)
+        kind = np.uint32 if name == GROUP else np.float32
+        fields[quantity.cryosparc] = (np.deg2rad(values) if quantity.cryosparc_scale == "rad" else values).astype(kind)
+    if "Sign" not in table.columns and "blob/path" in fields:
+        fields["blob/sign"] = np.full(table.n, -1.0, np.float32)
+    if "location/center_x_frac" in left:
+        left.pop("CoordinateX", None), left.pop("CoordinateY", None)
+    for name, column in left.items():
+        own = name if table.source == "cs" and "/" in name else f"star/{name}"
+        if isinstance(column, ImageNames):
+            raise MetadataError(field=name, expected="numbers or texts", found="image names")
+        fields[own] = column
+    return fields
+
+
+def _pose_fields(left: dict[str, Column], fields: dict[str, CsColumn]) -> None:
+    angles = ("AngleRot", "AngleTilt", "AnglePsi")
+    if all(name in left for name in angles):
+        kind = "alignments3D"
+        fields[f"{kind}/pose"] = euler_to_vector(
+            np.stack([np.asarray(left.pop(name), np.float64) for name in angles], axis=1)
+        ).astype(np.float32)
+    elif "AnglePsi" in left:
+        kind = "alignments2D"
+        fields[f"{kind}/pose"] = np.deg2rad(np.asarray(left.pop("AnglePsi"), np.float64)).astype(np.float32)
+    else:
+        return
+    if "OriginXAngst" in left and "OriginYAngst" in left:
+        size = np.asarray(left.pop(f"{kind}/psize_A", left.get("ImagePixelSize", 1.0)), np.float64)
+        shift = np.stack([np.asarray(left.pop(f"Origin{axis}Angst"), np.float64) / size for axis in "XY"], axis=1)
+        fields[f"{kind}/shift"] = shift.astype(np.float32)
+        fields[f"{kind}/psize_A"] = np.broadcast_to(size, len(shift)).astype(np.float32)
+    for name, field in (("RandomSubset", "split"), ("ClassNumber", "class")):
+        if name in left:
+            fields[f"{kind}/{field}"] = (np.asarray(left.pop(name)).astype(np.int64) - 1).astype(np.uint32)

@@ -1,0 +1,1 @@
+"""Pictures; Pillow and matplotlib are imported by the functions that draw."""

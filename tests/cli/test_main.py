@@ -1,0 +1,118 @@
+"""The top of the command line: help, version, exit codes, streams, signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from braggio.cli import COMMANDS, main
+
+
+def braggio(*words, **options):
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "braggio", *map(str, words)], capture_output=True, text=True, timeout=60, **options
+    )
+
+
+def test_help_lists_every_command(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in COMMANDS) and "exit codes" in text
+
+
+def test_help_imports_nothing_heavy():
+    """--help is instant because it imports neither argparse nor numpy."""
+    code = "import sys; from braggio.cli import main; main(['--help']); print(*sorted(sys.modules), file=sys.stderr)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr.split()
+    assert not {"numpy", "argparse", "numba", "pandas", "h5py", "PIL", "tqdm"} & set(loaded)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_of_each_command_imports_no_numpy(name):
+    code = f"""
+import sys
+from braggio.cli import main
+try:
+    main([{name!r}, "--help"])
+except SystemExit:
+    print("numpy" in sys.modules)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip().endswith("False") and f"usage: braggio {name}" in found
+
+
+def test_unknown_command_is_wrong_usage(capsys):
+    assert main(["frobnicate"]) == 2
+    assert "frobnicate" in capsys.readouterr().err
+
+
+def test_unknown_option_is_wrong_usage(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["info", "--no-such-option"])
+    assert stopped.value.code == 2
+
+
+def test_bad_file_is_one_line_and_the_others_are_done(tmp_path, demo_copy):
+    """A batch goes on past a bad file, and says file, field, expected and found in one line."""
+    bad = tmp_path / "bad.bin"
+    bad.write_bytes(b"\x00\x00" + bytes(20))
+    result = braggio("info", demo_copy[0], bad, demo_copy[1], tmp_path / "missing.bin")
+    assert result.returncode == 1
+    assert result.stdout.count("tia_raw, 1 frame(s)") == 2
+    first, second = result.stderr.splitlines()
+    assert "bad.bin" in first and "data_type" in first and "expected 1 to 8" in first and "found 0" in first
+    assert "missing.bin" in second and "No such file" in second
+
+
+def test_json_is_one_object_a_line_with_a_summary_last(demo_copy):
+    events = [json.loads(line) for line in braggio("info", "--json", *demo_copy[:2]).stdout.splitlines()]
+    assert [event["event"] for event in events] == ["done", "done", "summary"]
+    assert all(event["schema"] == "braggio/1" for event in events)
+    assert events[-1]["done"] == 2 and events[-1]["exit_code"] == 0
+
+
+def test_output_that_cannot_be_written_is_exit_5(tmp_path, demo_copy):
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    result = braggio("smv", demo_copy[0].parent, "-o", blocker / "smv", "-q")
+    assert result.returncode == 5 and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_leave_no_part_of_a_series_and_are_raised_again(tmp_path, big_series, number):
+    """Whoever stopped us sees it, and no output has appeared."""
+    out = tmp_path / "smv"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "braggio", "smv", str(big_series), "-o", str(out), "-q"], stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 20
+    while not list(out.glob(".*.part/*.img")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.kill(process.pid, number)
+    process.communicate(timeout=20)
+    if process.returncode == 0:
+        pytest.skip("the conversion was faster than the signal")
+    assert process.returncode == -number
+    assert not list(out.glob("*.img")) and not list(out.glob("*.json"))
+    assert not list(out.glob(".*.part/.*.part"))  # part files go; finished frames stay for the next run
+    assert braggio("smv", big_series, "-o", out, "-q").returncode == 0
+    assert braggio("verify", out, "-q").returncode == 0
+
+
+def test_closed_pipe_is_quiet(demo_copy):
+    """``braggio info ... | head -1`` prints no traceback."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "braggio", "info", *map(str, demo_copy * 200)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+    process.wait(timeout=30)

@@ -1,0 +1,149 @@
+// Protects: no damage to a STAR file reads or writes outside memory, loses a row in silence or gives anything but a
+// typed refusal.
+#include "braggio/star.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "braggio/star_text.hpp"
+#include "refusal.hpp"
+
+using namespace braggio;
+using namespace braggio::testing;
+
+namespace {
+
+constexpr std::string_view sample =
+    "# version 30001\n\ndata_optics\n\nloop_ \n_rlnOpticsGroup #1 \n_rlnVoltage #2 \n           1   300.000000 \n \n"
+    "data_particles\n\nloop_\n_rlnImageName #1\n_rlnDefocusU #2\n_name #3\n"
+    "000001@a b.mrcs-is-not 1 2\n000001@a.mrcs 12345.678901 'two words' # comment\n000002@b.mrcs -1e-5 "
+    "x#y\n\ndata_list\n_key \"value\"\n";
+
+std::string valid_sample() {
+  std::string text(sample);
+  const std::string bad = "000001@a b.mrcs-is-not 1 2\n";
+  return text.erase(text.find(bad), bad.size());
+}
+
+// Everything of a file, with kinds guessed: what a sanitizer is to see.
+std::size_t read_all(std::string_view text) {
+  const std::vector<char> bytes(text.begin(), text.end());  // of just this size
+  const Source source = Source::over(std::as_bytes(std::span(bytes)));
+  std::size_t cells = 0;
+  for (const StarBlock& block : scan_star(source)) {
+    if (!block.loop) continue;
+    for (const CellKind kind : {CellKind::integer, CellKind::real, CellKind::text, CellKind::image}) {
+      std::vector<StarColumn> columns(block.labels.size());
+      std::vector<Dictionary> dictionaries(columns.size());
+      std::vector<std::vector<std::int64_t>> integers(columns.size(), std::vector<std::int64_t>(block.rows));
+      std::vector<std::vector<double>> reals(columns.size(), std::vector<double>(block.rows));
+      std::vector<std::vector<std::int32_t>> codes(columns.size(), std::vector<std::int32_t>(block.rows)),
+          numbers = codes;
+      for (std::size_t i = 0; i < columns.size(); ++i) {
+        columns[i].kind = kind;
+        columns[i].guessed = true;
+        columns[i].integers = integers[i].data();
+        columns[i].reals = reals[i].data();
+        columns[i].codes = codes[i].data();
+        columns[i].numbers = numbers[i].data();
+        columns[i].dictionary = &dictionaries[i];
+      }
+      fill_star(source, block, columns);
+      cells += block.rows * columns.size();
+    }
+  }
+  return cells;
+}
+
+}  // namespace
+
+TEST_CASE("the sample") {
+  const std::string text = valid_sample();
+  const std::vector<StarBlock> blocks = scan_star(Source::over(std::as_bytes(std::span(text))));
+  REQUIRE(blocks.size() == 3);
+  CHECK(blocks[0].name == "optics");
+  CHECK(blocks[0].rows == 1);
+  CHECK(blocks[1].rows == 2);
+  CHECK(blocks[1].labels[2] == "name");
+  CHECK(blocks[2].values[0] == "value");
+  CHECK(read_all(text) == 4 * (2 + 6));
+}
+
+TEST_CASE("every truncation, and every byte turned into others") {
+  const std::string text = valid_sample();
+  std::size_t refused = 0;
+  for (std::size_t size = 0; size < text.size(); ++size)
+    if (refusal([&] { read_all(std::string_view(text).substr(0, size)); })) ++refused;
+  CHECK(refused > 0);
+  for (std::size_t i = 0; i < text.size(); ++i)
+    for (const char c : {'\0', '\n', ' ', '"', '\'', '#', '_', '@', '\a', '\r', '\xff', 'd'}) {
+      std::string damaged = text;
+      damaged[i] = c;
+      refusal([&] { read_all(damaged); });
+    }
+}
+
+TEST_CASE("plain tokens are those of the careful reader") {
+  std::uint64_t state = 1;
+  const auto random = [&] { return state = state * 6364136223846793005u + 1442695040888963407u, state >> 33; };
+  std::vector<std::string_view> plain;
+  for (int round = 0; round < 20000; ++round) {
+    std::string line(random() % 200, 'x');
+    for (char& c : line) c = "abc.1 -\t  \v\f\r\xe9@#\""[random() % (round % 2 ? 14 : 17)];
+    Tokens tokens(line, 1);
+    std::vector<std::string> careful;
+    std::string_view token;
+    const auto error = refusal([&] {
+      while (tokens.next(token)) careful.emplace_back(token);
+    });
+    if (!detail::split_plain(line, 1000, plain)) continue;
+    CHECK_FALSE(error);
+    CHECK(std::vector<std::string>(plain.begin(), plain.end()) == careful);
+  }
+}
+
+TEST_CASE("lines longer than a block") {
+  std::string text = "data_x\nloop_\n_a\n_b\n";
+  text += std::string(700000, 'n') + " 1\n";
+  for (int i = 0; i < 30000; ++i) text += "name " + std::to_string(i) + "\n";
+  CHECK(read_all(text) == 4 * 2 * 30001);
+  CHECK(refuses(Fault::limit, [&] { read_all("data_x\nloop_\n_a\n" + std::string(max_line_bytes + 10, 'n') + "\n"); }));
+}
+
+TEST_CASE("numbers") {
+  CHECK(parse_real("12345.678901").value == 12345.678901);
+  CHECK(parse_real("-0.0").value == 0.0);
+  CHECK(std::signbit(parse_real("-0.0").value));
+  CHECK(parse_real("9007199254740993").value == 9007199254740992.0);
+  CHECK(parse_real("0.1e-400").ok);
+  for (const std::string_view bad : {"", "-", ".", "1e", "e5", "1.2.3", "1x", "0x1", "1e999", "++1", "1 "})
+    CHECK_FALSE(parse_real(bad).ok);
+}
+
+TEST_CASE("fixed decimals are printf's") {
+  std::uint64_t state = 7;
+  std::array<char, 400> ours{}, theirs{};
+  for (int round = 0; round < 300000; ++round) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    double value = round % 3 == 0
+                       ? static_cast<double>(static_cast<std::int64_t>(state) >> 20) / 1048576.0 / (1 + round % 1000)
+                       : static_cast<double>(static_cast<std::int32_t>(state >> 32)) / (1 << round % 24);
+    const int decimals = round % 8;
+    const char* end = format_fixed(ours.data(), ours.data() + ours.size(), value, decimals);
+    const int size = std::snprintf(theirs.data(), theirs.size(), "%.*f", decimals, value);
+    REQUIRE(std::string_view(ours.data(), static_cast<std::size_t>(end - ours.data())) ==
+            std::string_view(theirs.data(), static_cast<std::size_t>(size)));
+  }
+}
+
+TEST_CASE("codes outside the texts are refused") {
+  const std::vector<std::int32_t> codes{0, 1, -1};
+  TextColumn column;
+  column.kind = TextColumn::Kind::text;
+  column.codes = codes.data();
+  column.texts = {"a", "b"};
+  CHECK(refuses(Fault::format, [&] { require_codes(column, 3); }));
+}

@@ -1,0 +1,69 @@
+"""The Kruskal-Wallis background against a loop over scipy.stats.kruskal."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from braggio.kernels.kruskal import chi2_isf, kruskal
+
+
+def by_scipy(values, groups, alpha):
+    """Rules R6 to R8, one pixel: mean, std, IQR and number of the values kept."""
+    live = list(range(len(groups)))
+    while len(live) > max(2, math.ceil(len(groups) / 2)):
+        blocks = [values[groups[g]] for g in live]
+        together = np.concatenate(blocks)
+        if (together == together[0]).all() or scipy.stats.kruskal(*blocks).pvalue >= alpha:
+            break
+        ranks = np.split(scipy.stats.rankdata(together), np.cumsum([len(block) for block in blocks])[:-1])
+        means = [block.mean() for block in ranks]
+        live.pop(next(i for i, mean in enumerate(means) if mean > max(means) - 1e-9))
+    kept = np.concatenate([values[groups[g]] for g in live]).astype(float)
+    return kept.mean(), kept.std(), np.subtract(*np.percentile(kept, [75, 25])), len(kept)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "u4", "f4", "f8"])
+@pytest.mark.parametrize(("blocks", "size"), [(20, 10), (6, 4), (5, 3), (3, 2), (2, 5), (1, 4)])
+def test_equals_a_scipy_loop(dtype, blocks, size):
+    rng = np.random.default_rng(blocks)
+    groups = list(rng.permutation(blocks * size).reshape(blocks, size))  # not contiguous
+    stack = rng.poisson(60, (blocks * size, 66)).astype(dtype)
+    for pixel in range(66):
+        for g in rng.integers(0, blocks, 2):
+            stack[groups[g], pixel] += np.array(rng.integers(0, 40)).astype(dtype)
+    stack[:, 5] = 7
+    if np.dtype(dtype).itemsize > 1:
+        stack[groups[0], 9] += np.array(30_000).astype(dtype)  # beyond what is sorted by counting
+    for alpha in (0.05, 0.5):
+        sums, kept = kruskal(stack, groups, alpha)
+        for pixel in range(66):
+            mean, std, iqr, count = by_scipy(stack[:, pixel], groups, alpha)
+            assert kept[pixel] == count
+            assert sums.avg[pixel] == pytest.approx(mean, rel=1e-12)
+            assert math.sqrt(sums.spread[pixel]) / count == pytest.approx(std, rel=1e-6, abs=1e-9)
+            assert sums.iqr[pixel] == pytest.approx(iqr, rel=1e-6, abs=1e-9)
+    assert np.array_equal(sums.max, stack.max(axis=0)) and np.array_equal(sums.arg, stack.argmax(axis=0))
+
+
+def test_threads_and_uneven_blocks():
+    rng = np.random.default_rng(0)
+    groups = np.split(np.arange(50), [3, 10, 12, 30])
+    stack = rng.poisson(90, (50, 3000)).astype(np.uint16)
+    one, three = kruskal(stack, groups), kruskal(stack, groups, threads=3)
+    assert np.array_equal(one[1], three[1]) and all(np.array_equal(a, b) for a, b in zip(one[0], three[0], strict=True))
+    assert by_scipy(stack[:, 11], groups, 0.05)[3] == one[1][11]
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 8, 19, 40, 401])
+@pytest.mark.parametrize("alpha", [0.999, 0.5, 0.05, 1e-3, 1e-9])
+def test_critical_values(freedom, alpha):
+    assert chi2_isf(alpha, freedom) == pytest.approx(scipy.stats.chi2.isf(alpha, freedom), rel=1e-9)
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="once"):
+        kruskal(np.zeros((4, 4), np.uint8), [np.array([0, 1]), np.array([1, 2, 3])])
+    with pytest.raises(TypeError, match="32-bit"):
+        kruskal(np.zeros((4, 4), np.int64), [np.arange(4)])
