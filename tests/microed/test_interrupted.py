@@ -200,6 +200,25 @@ def test_two_runs_of_one_task_at_a_time(tmp_path: Path) -> None:
         assert tree(out) == expected, found
 
 
+def test_a_run_that_meets_the_end_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other run of the task publishes everything just before this one gets its lock: no litter stays."""
+    files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(4)])
+    convert_series(files, tmp_path / "clean", mrc=True)
+    out = tmp_path / "out"
+    locked, remove = staging._locked, staging._remove_unlocked
+
+    def late(folder: Path, *, wait: bool) -> int:
+        monkeypatch.setattr(staging, "_locked", locked)
+        monkeypatch.setattr(staging, "_remove_unlocked", lambda folder: None)  # the other has not come so far yet
+        convert_series(files, out, mrc=True)
+        monkeypatch.setattr(staging, "_remove_unlocked", remove)
+        return locked(folder, wait=wait)
+
+    monkeypatch.setattr(staging, "_locked", late)
+    convert_series(files, out, mrc=True)
+    assert tree(out) == tree(tmp_path / "clean")
+
+
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_two_tasks_on_one_target_do_not_mix(overwrite: bool, tmp_path: Path) -> None:
     """The record is there and every file is of its task; without `overwrite` only one of them succeeds."""

@@ -67,17 +67,31 @@ class Staging:
             An output exists and `overwrite` is False, or is no file; the folder cannot be made; another run of this
             very task is under way.
         """
-        self._overwrite, self._resuming = overwrite, (self.folder / _PUBLISHING).exists()
-        self._require_free(outputs)
+        self._overwrite = overwrite
         self._made = [place for place in (self.target, *self.target.parents) if not place.exists()]
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.folder, wait=False)
+            self._lock = self._take_folder()
+            # Only under the lock: a run of the same task may have published since.
+            self._resuming = (self.folder / _PUBLISHING).exists()
+            self._require_free(outputs)
         except BlockingIOError as error:
             raise OutputError("another run of this conversion is under way", path=self.target) from error
+        except OutputError:
+            self.discard()
+            raise
         except OSError as error:
             self.discard()
             raise OutputError(path=self.folder, errno=error.errno) from error
+
+    def _take_folder(self) -> int:
+        """Make the folder and lock it; again, when another run of the task removes it between the two."""
+        while True:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                lock = _locked(self.folder, wait=False)
+                if self.folder.exists() and os.path.samestat(os.fstat(lock), self.folder.stat()):
+                    return lock
+                os.close(lock)
 
     def _require_free(self, outputs: Sequence[str]) -> None:
         for name in outputs:
