@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -13,8 +14,15 @@ namespace {
 
 constexpr long block = 1 << 18;  // braggio's: block_bytes of pixels.hpp
 
+// Aligned to pages: a target a few bytes along its cache line costs up to 3x in the kernel's copy.
+template <long size>
+struct alignas(4096) Aligned {
+  char bytes[size] = {1};
+};
+
 struct Buffers {
-  std::vector<char> input = std::vector<char>(block, 1), output = std::vector<char>(2 * block, 1);
+  std::unique_ptr<Aligned<block>> input = std::make_unique<Aligned<block>>();
+  std::unique_ptr<Aligned<2 * block>> output = std::make_unique<Aligned<2 * block>>();
 };
 
 // fn(file, buffers) for every file, in `threads` threads; false when one failed.
@@ -38,10 +46,10 @@ bool for_files(int count, int threads, Fn fn) {
 template <class Fn>
 bool for_blocks(int file, long first, Buffers& buffers, Fn fn) {
   struct stat status;
-  if (file < 0 || fstat(file, &status) != 0 || pread(file, buffers.input.data(), first, 0) != first) return false;
+  if (file < 0 || fstat(file, &status) != 0 || pread(file, buffers.input->bytes, first, 0) != first) return false;
   for (long at = first; at < status.st_size; at += block) {
     const long size = std::min<long>(block, status.st_size - at);
-    if (pread(file, buffers.input.data(), size, at) != size || !fn(size)) return false;
+    if (pread(file, buffers.input->bytes, size, at) != size || !fn(size)) return false;
   }
   return true;
 }
@@ -67,9 +75,9 @@ bool convert_files(int count, const char* const* inputs, const char* const* part
   return for_files(count, threads, [&](int i, Buffers& buffers) {
     const int file = open(inputs[i], O_RDONLY | O_CLOEXEC);
     const int part = open(parts[i], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    long end = pwrite(part, buffers.output.data(), header, 0);
+    long end = pwrite(part, buffers.output->bytes, header, 0);
     bool good = end == header && for_blocks(file, first, buffers, [&](long size) {
-                  const long written = pwrite(part, buffers.output.data(), size * out_bytes / in_bytes, end);
+                  const long written = pwrite(part, buffers.output->bytes, size * out_bytes / in_bytes, end);
                   end += written;
                   return written == size * out_bytes / in_bytes;
                 });

@@ -1,6 +1,7 @@
 #include "braggio/transcode.hpp"
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "bind.hpp"
@@ -50,47 +51,47 @@ py::dict scan(const HeldSource& held, const FrameLayout& layout, std::uint64_t f
 }
 
 py::tuple run(const HeldSource& held, const FrameLayout& layout, std::uint64_t frame, const std::vector<Sink>& sinks,
-              bool with_stats, const std::optional<std::pair<std::int64_t, std::int64_t>>& range, Scratch& scratch) {
+              bool with_stats, const std::optional<std::pair<std::int64_t, std::int64_t>>& range, std::size_t positions,
+              Scratch& scratch) {
   const Level level = chosen_level();
   layout.require_within(held.source.size());
   std::optional<ExactRange> exact_range;
   if (range) exact_range = ExactRange{range->first, range->second};
   return with_pixel(layout.type, [&]<class T>() {
     FrameStats<T> stats(layout.pixels(), Depth::moments, 0.0, level);
-    ClampCounts counts;
+    Clipped clipped;
+    clipped.limit = positions;
     bool exact = true;
     {
       py::gil_scoped_release release;
-      exact = transcode<T>(held.source, layout, frame, sinks, with_stats ? &stats : nullptr, exact_range, counts,
+      exact = transcode<T>(held.source, layout, frame, sinks, with_stats ? &stats : nullptr, exact_range, clipped,
                            scratch, level);
     }
     py::object described = py::none();
     if (with_stats) described = describe(stats);
-    return py::make_tuple(exact, counts, described);
+    return py::make_tuple(exact, std::move(clipped), described);
   });
 }
 
-// (low count, high count, flat indices of the first `limit` low ones, and of the high ones) that the clamp loses.
-py::tuple clipped(const HeldSource& held, const FrameLayout& layout, std::uint64_t frame, std::int64_t offset,
-                  std::size_t limit, Scratch& scratch) {
+Clipped clipped(const HeldSource& held, const FrameLayout& layout, std::uint64_t frame, std::int64_t offset,
+                std::size_t positions, Scratch& scratch) {
+  const Level level = chosen_level();
   layout.require_within(held.source.size());
-  std::vector<std::int64_t> low, high;
-  ClampCounts counts;
+  Clipped found;
+  found.limit = positions;
   with_pixel(layout.type, [&]<class T>() {
     py::gil_scoped_release release;
-    std::int64_t pixel = 0;
+    std::uint64_t pixel = 0;
     for_each_block<T>(held.source, layout, frame, scratch.input, [&](std::span<const T> block) {
-      for (const T value : block) {
-        const int side = clipped_side(value, offset);
-        if (side < 0 && ++counts.low <= limit) low.push_back(pixel);
-        if (side > 0 && ++counts.high <= limit) high.push_back(pixel);
-        ++pixel;
-      }
+      found.find(block, offset, pixel, level);
+      pixel += block.size();
     });
   });
-  return py::make_tuple(counts.low, counts.high,
-                        py::array_t<std::int64_t>(static_cast<py::ssize_t>(low.size()), low.data()),
-                        py::array_t<std::int64_t>(static_cast<py::ssize_t>(high.size()), high.data()));
+  return found;
+}
+
+py::array_t<std::int64_t> as_array(const std::vector<std::int64_t>& values) {
+  return py::array_t<std::int64_t>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
 Sink make_sink(PartFile& file, std::uint64_t position, const std::string& dtype,
@@ -112,16 +113,24 @@ void add_transcode(py::module_& module) {
   py::class_<Sink>(module, "Sink", "A place in a part file that takes one frame, little-endian.")
       .def(py::init(&make_sink), py::arg("file"), py::kw_only(), py::arg("position"), py::arg("dtype"),
            py::arg("clamp_offset") = py::none(), py::keep_alive<1, 2>());
+  py::class_<Clipped>(module, "Clipped", "What a clamp loses of one frame.")
+      .def_property_readonly("low", [](const Clipped& self) { return self.counts.low; })
+      .def_property_readonly("high", [](const Clipped& self) { return self.counts.high; })
+      .def_property_readonly("rounded", [](const Clipped& self) { return self.counts.rounded; })
+      .def_property_readonly(
+          "low_positions", [](const Clipped& self) { return as_array(self.low); }, "Flat indices, ascending.")
+      .def_property_readonly("high_positions", [](const Clipped& self) { return as_array(self.high); });
   module.def("scan", &scan, py::arg("source"), py::arg("layout"), py::arg("frame"), py::kw_only(), py::arg("moments"),
              py::arg("low_fraction"), py::arg("scratch"),
              "Statistics of one frame in one pass; sums only with `moments`.");
   module.def("transcode", &run, py::arg("source"), py::arg("layout"), py::arg("frame"), py::arg("sinks"), py::kw_only(),
-             py::arg("stats") = false, py::arg("exact_range") = py::none(), py::arg("scratch"),
-             "One frame, read once, into all sinks: (every pixel in exact_range, ClampCounts, statistics or None).");
-  module.def(
-      "clipped", &clipped, py::arg("source"), py::arg("layout"), py::arg("frame"), py::kw_only(), py::arg("offset"),
-      py::arg("limit"), py::arg("scratch"),
-      "What a clamp loses: (low count, high count, flat indices of the first `limit` low pixels, of the high ones).");
+             py::arg("stats") = false, py::arg("exact_range") = py::none(), py::arg("positions") = 0,
+             py::arg("scratch"),
+             "One frame, read once, into all sinks: (every pixel in exact_range, Clipped with the first `positions` "
+             "of each side, statistics or None).");
+  module.def("clipped", &clipped, py::arg("source"), py::arg("layout"), py::arg("frame"), py::kw_only(),
+             py::arg("offset"), py::arg("positions"), py::arg("scratch"),
+             "What a clamp loses; rounded pixels are not counted.");
 }
 
 }  // namespace braggio::bind

@@ -20,7 +20,8 @@ inline bool frames_are_within(const Source& source, const FrameLayout& parsed) {
   if (parsed.extent() > source.size()) return false;
   const std::uint64_t bytes = parsed.frame_bytes();
   if (bytes > enough || parsed.nframes > enough / bytes) return true;
-  std::vector<std::byte> frame(bytes), scratch;
+  std::vector<std::byte> frame(bytes);
+  Buffer scratch;
   for (const bool flip : {false, true}) {
     FrameLayout layout = parsed;
     layout.flip = flip;

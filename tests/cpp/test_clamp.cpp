@@ -154,18 +154,3 @@ TEST_CASE_TEMPLATE("NaN counts as low at every level", T, float, double) {
     CHECK(target == std::vector<std::uint16_t>(pixels.size(), 0));
   }
 }
-
-TEST_CASE_TEMPLATE("clipped_side agrees with the counts", T, PIXELS) {
-  const auto pixels = random_pixels<T>(1000, 3);
-  for (const std::int64_t offset : offsets) {
-    ClampCounts expected, found;
-    for (const T pixel : pixels) {
-      clamp_pixel(pixel, offset, expected);
-      const int side = clipped_side(pixel, offset);
-      found.low += side < 0;
-      found.high += side > 0;
-    }
-    CHECK(found.low == expected.low);
-    CHECK(found.high == expected.high);
-  }
-}

@@ -54,7 +54,7 @@ struct Stack {
 
 template <class T>
 std::vector<T> by_blocks(const Source& source, const FrameLayout& layout, std::uint64_t frame) {
-  std::vector<std::byte> scratch;
+  Buffer scratch;
   std::vector<T> pixels;
   for_each_block<T>(source, layout, frame, scratch, [&](std::span<const T> block) {
     CHECK(block.size_bytes() <= block_bytes);

@@ -151,10 +151,15 @@ TEST_CASE_TEMPLATE("frames of extremes alone, whose squares leave 64 bits", T, s
     check(std::vector<T>(5 * stats_chunk, value), stats_chunk);
 }
 
-TEST_CASE("squares at the bound between the narrow and the wide sum") {
-  constexpr std::int32_t bound = 1 << 26;
-  for (const std::int32_t value : {bound - 1, bound, bound + 1, 1 - bound, -bound, -bound - 1})
-    check(std::vector<std::int32_t>(2 * stats_chunk, value), stats_chunk);
+TEST_CASE("squares at the bounds between the small, the narrow and the wide sum") {
+  for (const std::int32_t bound : {1 << 15, 1 << 26})
+    for (const std::int32_t value : {bound - 1, bound, bound + 1, 1 - bound, -bound, -bound - 1})
+      check(std::vector<std::int32_t>(2 * stats_chunk, value), stats_chunk);
+}
+
+TEST_CASE_TEMPLATE("the ends of the types of 16 bits", T, std::int16_t, std::uint16_t) {
+  for (const T value : {std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), T{32767}})
+    check(std::vector<T>(2 * stats_chunk + 9, value), stats_chunk);
 }
 
 TEST_CASE("a wide sum carries") {

@@ -56,9 +56,10 @@ TEST_CASE("several outputs and the statistics from one reading") {
   PartFile smv(folder.file("smv")), mrc(folder.file("mrc"));
   const std::vector<Sink> sinks{sink_to(smv, 512, PixelType::u16, 2000), sink_to(mrc, 1024, PixelType::f32)};
   FrameStats<std::int32_t> stats(frame.pixels.size(), Depth::moments, 0.0, best_level());
-  ClampCounts counts;
+  Clipped clipped;
+  clipped.limit = 1;
   Scratch scratch;
-  CHECK(transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, &stats, std::nullopt, counts, scratch,
+  CHECK(transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, &stats, std::nullopt, clipped, scratch,
                                 best_level()));
   smv.publish(false, false);
   mrc.publish(false, false);
@@ -67,8 +68,9 @@ TEST_CASE("several outputs and the statistics from one reading") {
   const ClampCounts expected = clamp(frame.pixels.data(), clamped.data(), clamped.size(), 2000, Level::baseline);
   CHECK(pixels_of<std::uint16_t>(folder.content("smv"), 512) == clamped);
   CHECK(pixels_of<float>(folder.content("mrc"), 1024) == std::vector<float>(frame.pixels.begin(), frame.pixels.end()));
-  CHECK(counts.low == expected.low);
-  CHECK(counts.high == 1);
+  CHECK(clipped.counts.low == expected.low);
+  CHECK(clipped.counts.high == 1);
+  CHECK(clipped.high == std::vector<std::int64_t>{7});
 
   FrameStats<std::int32_t> alone(frame.pixels.size(), Depth::moments, 0.0, Level::baseline);
   alone.add(frame.pixels);
@@ -89,9 +91,10 @@ TEST_CASE("a foreign byte order and reversed rows are undone on the way") {
   frame.layout.flip = true;
   PartFile file(folder.file("out"));
   const std::vector<Sink> sinks{sink_to(file, 0, PixelType::i32)};
-  ClampCounts counts;
+  Clipped clipped;
   Scratch scratch;
-  transcode<std::int16_t>(frame.source(), frame.layout, 0, sinks, nullptr, std::nullopt, counts, scratch, best_level());
+  transcode<std::int16_t>(frame.source(), frame.layout, 0, sinks, nullptr, std::nullopt, clipped, scratch,
+                          best_level());
   file.publish(false, false);
   CHECK(pixels_of<std::int32_t>(folder.content("out"), 0) == std::vector<std::int32_t>{5, 6, 3, 4, 1, 2});
 }
@@ -105,10 +108,10 @@ TEST_CASE("a value outside the exact range stops the work, wherever it stands") 
       PartFile file(folder.file("out"));
       const std::vector<Sink> sinks{sink_to(file, 0, PixelType::i16)};
       FrameStats<std::int32_t> stats(frame.pixels.size(), Depth::moments, 0.0, best_level());
-      ClampCounts counts;
+      Clipped clipped;
       Scratch scratch;
       const ExactRange range{-32768, 32767};
-      CHECK(!transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, &stats, range, counts, scratch,
+      CHECK(!transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, &stats, range, clipped, scratch,
                                      best_level()));
     }
 }
@@ -119,10 +122,10 @@ TEST_CASE("the ends of the exact range are in it") {
   PartFile file(folder.file("out"));
   const std::vector<Sink> sinks{sink_to(file, 0, PixelType::i16)};
   FrameStats<std::int32_t> stats(frame.pixels.size(), Depth::moments, 0.0, best_level());
-  ClampCounts counts;
+  Clipped clipped;
   Scratch scratch;
   const ExactRange range{-32768, 32767};
-  CHECK(transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, &stats, range, counts, scratch, best_level()));
+  CHECK(transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, &stats, range, clipped, scratch, best_level()));
   file.publish(false, false);
   CHECK(pixels_of<std::int16_t>(folder.content("out"), 0) == std::vector<std::int16_t>{-32768, 0, 32767});
 }
@@ -159,10 +162,10 @@ TEST_CASE("an output that fails stops the work with its name") {
   PartFile file(folder.file("out"));
   file.discard();
   const std::vector<Sink> sinks{sink_to(file, 0, PixelType::i32)};
-  ClampCounts counts;
+  Clipped clipped;
   Scratch scratch;
   const auto error = system_refusal([&] {
-    transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, nullptr, std::nullopt, counts, scratch,
+    transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, nullptr, std::nullopt, clipped, scratch,
                             best_level());
   });
   REQUIRE(error);

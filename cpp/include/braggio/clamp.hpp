@@ -29,20 +29,34 @@ struct ClampCounts {
   }
 };
 
+// The integers that the clamp does not lose: `floor` arrives at 0 or above, `ceiling` at 65535 or below. When they all
+// lie outside T, every pixel is lost on the same side.
+template <class T>
+struct Kept {
+  T floor;
+  T ceiling;
+  bool all_low;
+  bool all_high;
+};
+
+template <class T>
+Kept<T> kept_by_clamp(std::int64_t offset) {
+  constexpr std::int64_t type_min = std::numeric_limits<T>::min();
+  constexpr std::int64_t type_max = std::numeric_limits<T>::max();
+  const std::int64_t lowest = -offset, highest = clamp_top - offset;
+  return {static_cast<T>(std::clamp(lowest, type_min, type_max)),
+          static_cast<T>(std::clamp(highest, type_min, type_max)), lowest > type_max, highest < type_min};
+}
+
 // Integers stay in 32-bit lanes: the window of pixel values that survive is computed in 64 bits, so nothing overflows,
 // and the sum is formed modulo 2^32 (4.5x the 64-bit form, bench_clamp). Most chunks lose nothing: they are shifted,
 // and only a chunk with a sum outside 16 bits is done again, clamped and counted.
 template <class T>
 struct ClampIntegers {
   BRAGGIO_INLINE ClampCounts run(const T* source, std::uint16_t* target, std::size_t count, std::int64_t offset) {
-    constexpr std::int64_t type_min = std::numeric_limits<T>::min();
-    constexpr std::int64_t type_max = std::numeric_limits<T>::max();
-    const std::int64_t lowest = -offset, highest = clamp_top - offset;  // pixel values that arrive at 0 and at 65535
-    // When the window lies outside the type altogether every pixel is lost on the same side.
-    if (lowest > type_max) return fill(target, count, 0, {count, 0, 0});
-    if (highest < type_min) return fill(target, count, clamp_top, {0, count, 0});
-    const auto floor = static_cast<T>(std::max(lowest, type_min));
-    const auto ceiling = static_cast<T>(std::min(highest, type_max));
+    const Kept<T> kept = kept_by_clamp<T>(offset);
+    if (kept.all_low) return fill(target, count, 0, {count, 0, 0});
+    if (kept.all_high) return fill(target, count, clamp_top, {0, count, 0});
     const auto shift = static_cast<std::uint32_t>(offset);
     // Sums of other types than uint32 and offsets below 2^30 never wrap around into 0..65535.
     const bool try_shift = !std::is_same_v<T, std::uint32_t> && std::abs(offset) < (std::int64_t{1} << 30);
@@ -51,7 +65,7 @@ struct ClampIntegers {
     for (std::size_t start = 0; start < count; start += chunk) {
       const std::size_t size = std::min(chunk, count - start);
       if (!try_shift || !shift_chunk(source + start, target + start, size, shift))
-        counts += clamp_chunk(source + start, target + start, size, shift, floor, ceiling);
+        counts += clamp_chunk(source + start, target + start, size, shift, kept);
     }
     return counts;
   }
@@ -76,7 +90,8 @@ struct ClampIntegers {
   }
 
   BRAGGIO_INLINE ClampCounts clamp_chunk(const T* source, std::uint16_t* target, std::size_t size, std::uint32_t shift,
-                                         T floor, T ceiling) {
+                                         const Kept<T>& kept) {
+    const T floor = kept.floor, ceiling = kept.ceiling;
     std::uint32_t low = 0, high = 0;
     for (std::size_t i = 0; i < size; ++i) {
       const T value = source[i];
@@ -147,18 +162,6 @@ ClampCounts clamp(const T* source, std::uint16_t* target, std::size_t count, std
   // AVX-512 narrows 32 to 16 bits slower than AVX2 packs them (0.11 against 0.08 ns/px, bench_clamp).
   const Level best = std::is_integral_v<T> ? std::min(level, Level::avx2) : level;
   return on_level<Clamp<T>>(best, source, target, count, offset);
-}
-
-// -1 where the clamp loses the pixel at 0, +1 where it loses it at 65535, 0 where it does not.
-template <class T>
-int clipped_side(T value, std::int64_t offset) {
-  if constexpr (std::is_floating_point_v<T>) {
-    const double whole = std::nearbyint(static_cast<double>(value) + static_cast<double>(offset));
-    return whole < 0.0 ? -1 : whole > static_cast<double>(clamp_top) ? 1 : 0;
-  } else {
-    const std::int64_t sum = static_cast<std::int64_t>(value) + offset;
-    return sum < 0 ? -1 : sum > clamp_top ? 1 : 0;
-  }
 }
 
 }  // namespace braggio

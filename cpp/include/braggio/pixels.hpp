@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
+#include "braggio/buffer.hpp"
 #include "braggio/bytes.hpp"
 #include "braggio/layout.hpp"
 #include "braggio/source.hpp"
@@ -37,23 +37,22 @@ inline void read_block(const Source& source, const FrameLayout& layout, std::uin
   if (layout.order != native_order) swap_in_place(target, info(layout.type).word);
 }
 
-// fn(std::span<const T>) for consecutive blocks of one frame. `scratch` is grown once to block_bytes and reused.
+// fn(std::span<const T>) for consecutive blocks of one frame.
 template <class T, class Fn>
-void for_each_block(const Source& source, const FrameLayout& layout, std::uint64_t frame,
-                    std::vector<std::byte>& scratch, Fn&& fn) {
+void for_each_block(const Source& source, const FrameLayout& layout, std::uint64_t frame, Buffer& scratch, Fn&& fn) {
   const std::uint64_t bytes = layout.frame_bytes();
   const bool in_place =
       source.in_memory() && !layout.flip && layout.order == native_order &&
       reinterpret_cast<std::uintptr_t>(source.view(layout.frame_offset(frame), bytes).data()) % alignof(T) == 0;
-  if (!in_place) scratch.resize(std::min<std::uint64_t>(block_bytes, bytes));
   for (std::uint64_t at = 0; at < bytes; at += block_bytes) {
     const std::size_t count = std::min<std::uint64_t>(block_bytes, bytes - at);
     const std::byte* data = nullptr;
     if (in_place) {
       data = source.view(layout.frame_offset(frame) + at, count).data();
     } else {
-      read_block(source, layout, frame, at, MutableBytes(scratch).first(count));
-      data = scratch.data();
+      const MutableBytes block = scratch.first(count);
+      read_block(source, layout, frame, at, block);
+      data = block.data();
     }
     fn(std::span<const T>(reinterpret_cast<const T*>(data), count / sizeof(T)));
   }

@@ -129,6 +129,37 @@ struct MomentsOfIntegers {
   }
 };
 
+// The same for values below 2^15 in size, as counts mostly are: lanes of 32 bits hold their sums of a chunk, and those
+// of four squares (0.05 against 0.25 ns/px, bench_stats).
+template <class T>
+struct MomentsOfSmallIntegers {
+  static constexpr std::int64_t bound = std::int64_t{1} << 15;
+
+  BRAGGIO_INLINE Moments<T> run(const T* data, std::size_t count, double) {
+    constexpr std::size_t lanes = 32, squares_held = 4;
+    std::int32_t sums[lanes] = {};
+    std::uint64_t squares[lanes] = {};
+    std::size_t i = 0;
+    for (; i + squares_held * lanes <= count; i += squares_held * lanes) {
+      for (std::size_t l = 0; l < lanes; ++l) {
+        std::uint32_t held = 0;
+        for (std::size_t k = 0; k < squares_held; ++k) {
+          const auto value = static_cast<std::int32_t>(data[i + k * lanes + l]);
+          sums[l] += value;
+          held += static_cast<std::uint32_t>(value * value);
+        }
+        squares[l] += held;
+      }
+    }
+    Moments<T> moments = MomentsOfIntegers<T>::run(data + i, count - i, 0.0);
+    for (std::size_t l = 0; l < lanes; ++l) {
+      moments.sum += sums[l];
+      moments.squares += squares[l];
+    }
+    return moments;
+  }
+};
+
 template <class T>
 struct MomentsOfFloats {
   BRAGGIO_INLINE Moments<T> run(const T* data, std::size_t count, double pivot) {
@@ -150,8 +181,6 @@ struct MomentsOfFloats {
   }
 };
 
-template <class T>
-using FindMoments = std::conditional_t<std::is_floating_point_v<T>, MomentsOfFloats<T>, MomentsOfIntegers<T>>;
 template <class T>
 using FindExtremes = std::conditional_t<std::is_floating_point_v<T>, ExtremesOfFloats<T>, ExtremesOfIntegers<T>>;
 
@@ -256,19 +285,27 @@ class FrameStats {
   }
 
   void add_moments(std::span<const T> chunk, const Extremes<T>& extremes) {
-    const Moments<T> moments = on_level<FindMoments<T>>(level_, chunk.data(), chunk.size(), pivot);
-    sum += moments.sum;
     if constexpr (std::is_floating_point_v<T>) {
+      const auto moments = on_level<MomentsOfFloats<T>>(level_, chunk.data(), chunk.size(), pivot);
+      sum += moments.sum;
       float_squares += moments.squares;
     } else {
       // |v| < 2^26 in a chunk of 2^11 pixels: the squares sum to less than 2^63.
       constexpr std::int64_t bound = std::int64_t{1} << 26;
       static_assert(stats_chunk <= 2048);
-      if (static_cast<std::int64_t>(extremes.min) > -bound && static_cast<std::int64_t>(extremes.max) < bound)
+      const auto moments = within(extremes, MomentsOfSmallIntegers<T>::bound)
+                               ? on_level<MomentsOfSmallIntegers<T>>(level_, chunk.data(), chunk.size(), 0.0)
+                               : on_level<MomentsOfIntegers<T>>(level_, chunk.data(), chunk.size(), 0.0);
+      sum += moments.sum;
+      if (within(extremes, bound))
         squares.add(moments.squares);
       else
         add_wide_squares(chunk);
     }
+  }
+
+  static bool within(const Extremes<T>& extremes, std::int64_t bound) {
+    return static_cast<std::int64_t>(extremes.min) > -bound && static_cast<std::int64_t>(extremes.max) < bound;
   }
 
   void add_wide_squares(std::span<const T> chunk) {

@@ -6,10 +6,11 @@
 #include <optional>
 #include <span>
 #include <type_traits>
-#include <vector>
 
+#include "braggio/buffer.hpp"
 #include "braggio/bytes.hpp"
 #include "braggio/clamp.hpp"
+#include "braggio/clipped.hpp"
 #include "braggio/cpu.hpp"
 #include "braggio/layout.hpp"
 #include "braggio/pixels.hpp"
@@ -19,10 +20,10 @@
 
 namespace braggio {
 
-// Buffers of one thread, kept between frames: first touch of fresh pages costs 15x warm memory.
+// The buffers of one thread.
 struct Scratch {
-  std::vector<std::byte> input;
-  std::vector<std::byte> output;
+  Buffer input;
+  Buffer output;
 };
 
 // A place in a part file that takes one frame as `type`, little-endian.
@@ -60,19 +61,19 @@ void cast_block(std::span<const From> block, PixelType type, std::byte* target, 
 }
 
 template <class From>
-ClampCounts write_block(std::span<const From> block, const Sink& sink, std::uint64_t first_pixel,
-                        std::vector<std::byte>& output, Level level) {
+void write_block(std::span<const From> block, const Sink& sink, std::uint64_t first_pixel, Clipped& clipped,
+                 Buffer& output, Level level) {
   const std::size_t size = info(sink.type).size;
-  output.resize(std::max(output.size(), block.size() * size));
-  ClampCounts counts;
-  if (sink.clamped)
-    counts = clamp(block.data(), reinterpret_cast<std::uint16_t*>(output.data()), block.size(), sink.offset, level);
-  else
-    cast_block(block, sink.type, output.data(), level);
-  const MutableBytes bytes = MutableBytes(output).first(block.size() * size);
+  const MutableBytes bytes = output.first(block.size() * size);
+  if (sink.clamped) {
+    const auto counts =
+        clamp(block.data(), reinterpret_cast<std::uint16_t*>(bytes.data()), block.size(), sink.offset, level);
+    clipped.add(counts, block, sink.offset, first_pixel, level);
+  } else {
+    cast_block(block, sink.type, bytes.data(), level);
+  }
   if constexpr (native_order != ByteOrder::little) swap_in_place(bytes, info(sink.type).word);
   sink.file->write(sink.position + first_pixel * size, bytes);
-  return counts;
 }
 
 // Where in T every value must lie for `type` to hold it exactly; empty for types that hold every T.
@@ -84,7 +85,7 @@ struct ExactRange {
 // Returns false as soon as the statistics show a pixel outside `range`: what has been written is then of no use.
 template <class T>
 bool transcode(const Source& source, const FrameLayout& layout, std::uint64_t frame, std::span<const Sink> sinks,
-               FrameStats<T>* stats, const std::optional<ExactRange>& range, ClampCounts& counts, Scratch& scratch,
+               FrameStats<T>* stats, const std::optional<ExactRange>& range, Clipped& clipped, Scratch& scratch,
                Level level) {
   std::uint64_t pixel = 0;
   bool exact = true;
@@ -97,7 +98,7 @@ bool transcode(const Source& source, const FrameLayout& layout, std::uint64_t fr
             static_cast<std::int64_t>(stats->min) >= range->low && static_cast<std::int64_t>(stats->max) <= range->high;
     }
     if (!exact) return;
-    for (const Sink& sink : sinks) counts += write_block(block, sink, pixel, scratch.output, level);
+    for (const Sink& sink : sinks) write_block(block, sink, pixel, clipped, scratch.output, level);
     pixel += block.size();
   });
   return exact;

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from braggio._core import ClampCounts, PartFile, Scratch, Sink, Source, parse_smv, transcode
+from braggio._core import Clipped, PartFile, Scratch, Sink, Source, parse_smv, transcode
 from braggio.errors import FormatError, LimitError, MetadataError, UnsupportedError
 from braggio.formats.format import Format
 from braggio.formats.stored import StoredFrames, check_end, streamed
@@ -124,8 +124,10 @@ def header_text(
     unknown = [key for key in values if key not in KEYS]
     if unknown and not any_key:
         raise MetadataError("Leginon's reader knows no such key; pass any_key=True to write it", field=unknown[0])
+    for key in unknown:
+        _require_clean(key)
     ordered = [key for key in KEYS if key in values] + unknown
-    text = "{\n" + "".join(f"{_clean_key(key)}={_value(key, values[key])};\n" for key in ordered) + "}\n"
+    text = "{\n" + "".join(f"{key}={_value(key, values[key])};\n" for key in ordered) + "}\n"
     if len(text) > header_bytes:
         raise LimitError(
             f"pass header_bytes={-(-len(text) // 512) * 512} for a longer header",
@@ -136,10 +138,9 @@ def header_text(
     return (text.ljust(header_bytes - 1) + "\n").encode("ascii") if len(text) < header_bytes else text.encode("ascii")
 
 
-def _clean_key(key: str) -> str:
+def _require_clean(key: str) -> None:
     if not key or not key.isascii() or not key.replace("_", "").isalnum():
         raise MetadataError(field="key", expected="letters, digits and _", found=repr(key))
-    return key
 
 
 def _value(key: str, value: Any) -> str:
@@ -211,7 +212,7 @@ def write_smv(
         part.publish(overwrite=overwrite)
 
 
-def _require_kept(lost: ClampCounts, found: Mapping[str, Any]) -> None:
+def _require_kept(lost: Clipped, found: Mapping[str, Any]) -> None:
     """Every pixel must be in the file as it was."""
     if found["not_finite"] is not None:
         raise FormatError(

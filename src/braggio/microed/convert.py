@@ -6,6 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -167,11 +168,13 @@ def _check_given(offset: int | None, pedestal: float | None, max_offset: int, sa
 
 def _check_inputs_safe(task: Task, staging: Staging) -> None:
     """No output may have the name of an input: SMV and MRC files are inputs too."""
-    inputs = {os.path.realpath(path) for path in task.frames.series.files}
+    inputs = {(status.st_dev, status.st_ino) for status in map(os.stat, task.frames.series.files)}
     for name in task.outputs():
         path = staging.target / name
-        if os.path.realpath(path) in inputs:
-            raise OutputError("is an input; choose another folder", path=path)
+        with suppress(FileNotFoundError, NotADirectoryError):  # what does not exist is no input
+            status = os.stat(path)
+            if (status.st_dev, status.st_ino) in inputs:
+                raise OutputError("is an input; choose another folder", path=path)
 
 
 def _earlier(staging: Staging, task: Task) -> SeriesReport | None:

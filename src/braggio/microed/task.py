@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from braggio.formats.smv import header_text
@@ -67,11 +68,15 @@ class Task:
         """Output name: that of the input file, with all frame numbers padded to one length; XDS needs that."""
         series, refs = self.frames.series, self.frames.refs
         if series.files[0].stem != series.prefix:
-            digits = max(len(path.stem) - len(series.prefix) for path in series.files)
-            return f"{series.prefix}{ref.number:0{digits}d}{suffix}"
+            return f"{series.prefix}{ref.number:0{self._digits}d}{suffix}"
         if len(refs) == 1:
             return series.prefix + suffix
         return f"{series.prefix}_{ref.number:0{max(3, len(str(refs[-1].number)))}d}{suffix}"
+
+    @cached_property
+    def _digits(self) -> int:
+        """Of the longest frame number, leading zeros included."""
+        return max(len(path.stem) for path in self.frames.series.files) - len(self.frames.series.prefix)
 
     def names(self, suffix: str) -> list[str]:
         """`name` of every frame."""

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 
 from braggio._core import (
-    ClampCounts,
+    Clipped,
     FrameLayout,
     PartFile,
     Scratch,
@@ -64,17 +64,17 @@ def _write_smv(
     source, layout, index = streamed(stack, ref.index)
     # Float frames are always written: the count of rounded pixels comes from writing them.
     finished = staging.finished(name, task.smv_bytes) and not layout.dtype.startswith("float")
-    counts = None
     header = task.header(ref, frame_date(stack, ref))
-    if not finished:
-        counts = _clamp_into(str(staging.path(name)), header, task, (source, layout, index), scratch)
-    low, high, low_positions, high_positions = _losses(counts, task, (source, layout, index), scratch)
-    rounded = counts.rounded if counts else 0
-    if task.policy == "lossless" and (low or high or rounded):
+    if finished:
+        offset = task.zero.offset
+        lost = clipped(source, layout, index, offset=offset, positions=POSITION_LIMIT, scratch=scratch)
+    else:
+        lost = _clamp_into(str(staging.path(name)), header, task, (source, layout, index), scratch)
+    if task.policy == "lossless" and (lost.low or lost.high or lost.rounded):
         raise LimitError(
             field=f"frame {ref.number}",
             expected="pixels that keep their value",
-            found=f"{low} clipped at 0, {high} at 65535, {rounded} rounded",
+            found=f"{lost.low} clipped at 0, {lost.high} at 65535, {lost.rounded} rounded",
         )
     return FrameReport(
         number=ref.number,
@@ -85,42 +85,28 @@ def _write_smv(
         max=stats.max,
         low_quantile=stats.low_quantile,
         osc_start=task.geometry.angle(ref.number, task.frames.refs[0].number),
-        clipped_low=low,
-        clipped_high=high,
-        low_positions=low_positions,
-        high_positions=high_positions,
-        rounded=rounded,
+        clipped_low=lost.low,
+        clipped_high=lost.high,
+        low_positions=_positions(lost.low_positions.tolist(), layout.width),
+        high_positions=_positions(lost.high_positions.tolist(), layout.width),
+        rounded=lost.rounded,
         header_crc32=zlib.crc32(header),
     )
 
 
 Streamed = tuple[Source, FrameLayout, int]
-Positions = tuple[tuple[int, int], ...]
 
 
-def _clamp_into(path: str, header: bytes, task: Task, frame: Streamed, scratch: Scratch) -> ClampCounts:
+def _clamp_into(path: str, header: bytes, task: Task, frame: Streamed, scratch: Scratch) -> Clipped:
     source, layout, index = frame
     with PartFile(path) as part:
         part.reserve(task.smv_bytes)
         part.write(header, 0)
         sink = Sink(part, position=len(header), dtype="uint16", clamp_offset=task.zero.offset)
-        _, counts, _ = transcode(source, layout, index, [sink], scratch=scratch)
+        _, lost, _ = transcode(source, layout, index, [sink], positions=POSITION_LIMIT, scratch=scratch)
         part.publish(overwrite=True)
-    return counts
+    return lost
 
 
-def _losses(
-    counts: ClampCounts | None, task: Task, frame: Streamed, scratch: Scratch
-) -> tuple[int, int, Positions, Positions]:
-    """Counts and positions of the clipped pixels: the frame is read again when there are any, or nobody counted."""
-    if counts is not None and not counts.low and not counts.high:
-        return 0, 0, (), ()
-    source, layout, index = frame
-    low, high, at_low, at_high = clipped(
-        source, layout, index, offset=task.zero.offset, limit=POSITION_LIMIT, scratch=scratch
-    )
-    return low, high, _positions(at_low.tolist(), layout.width), _positions(at_high.tolist(), layout.width)
-
-
-def _positions(flat: Sequence[int], width: int) -> Positions:
+def _positions(flat: Sequence[int], width: int) -> tuple[tuple[int, int], ...]:
     return tuple(divmod(index, width) for index in flat)
