@@ -205,13 +205,13 @@ def test_a_run_that_meets_the_end_of_another(tmp_path: Path, monkeypatch: pytest
     files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(4)])
     convert_series(files, tmp_path / "clean", mrc=True)
     out = tmp_path / "out"
-    locked, remove = staging._locked, staging._remove_unlocked
+    locked, remove = staging._locked, staging.remove_unlocked
 
     def late(folder: Path, *, wait: bool) -> int:
         monkeypatch.setattr(staging, "_locked", locked)
-        monkeypatch.setattr(staging, "_remove_unlocked", lambda folder: None)  # the other has not come so far yet
+        monkeypatch.setattr(staging, "remove_unlocked", lambda folder: None)  # the other has not come so far yet
         convert_series(files, out, mrc=True)
-        monkeypatch.setattr(staging, "_remove_unlocked", remove)
+        monkeypatch.setattr(staging, "remove_unlocked", remove)
         return locked(folder, wait=wait)
 
     monkeypatch.setattr(staging, "_locked", late)

@@ -1,1 +1,1 @@
-"""Work on many items: threads in order, and groups of outputs that appear together."""
+"""Work on many items: threads in order, groups of outputs that appear together, plans for many machines."""

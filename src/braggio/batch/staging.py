@@ -137,7 +137,7 @@ class Staging:
             os.close(lock)
         self._close()
         for litter in self.target.glob(f"{glob.escape(f'.{self.name}.')}{'[0-9a-f]' * DIGITS}.part"):
-            _remove_unlocked(litter)  # this folder, and those of interrupted runs that were never resumed
+            remove_unlocked(litter)  # this folder, and those of interrupted runs that were never resumed
 
     def _rename(self, outputs: Sequence[str], record: str) -> None:
         (self.folder / _PUBLISHING).touch()
@@ -152,7 +152,7 @@ class Staging:
         self._close()
         if (self.folder / _PUBLISHING).exists():
             return
-        _remove_unlocked(self.folder)
+        remove_unlocked(self.folder)
         for place in self._made:
             with suppress(OSError):  # somebody else may use it by now
                 place.rmdir()
@@ -193,7 +193,7 @@ def _locked(folder: Path, *, wait: bool) -> int:
     return descriptor
 
 
-def _remove_unlocked(folder: Path) -> None:
+def remove_unlocked(folder: Path) -> None:
     """Remove a staging folder, unless a run that is alive holds it."""
     try:
         descriptor = _locked(folder, wait=False)

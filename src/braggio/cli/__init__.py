@@ -18,6 +18,14 @@ COMMANDS = {
     "verify": ("check SMV series against their raw frames", "braggio.cli.verify"),
     "spots": ("find spots on Laue frames and write masks, labels and a spot table (lu_hdf2spots)", "braggio.cli.spots"),
     "mccd2h5": ("collect mccd frames and a Lauecollect log into one HDF5 file (lu_mccd2hdf)", "braggio.cli.mccd2h5"),
+    "plan": ("list what would be converted, for run, Dask and Slurm", "braggio.cli.plan"),
+    "run": ("carry out a plan, or go on with it", "braggio.cli.run"),
+    "status": ("tell how far a plan is", "braggio.cli.status"),
+    "clean": ("remove what interrupted runs of a plan have left behind", "braggio.cli.clean"),
+    "watch": ("convert files as they appear in a folder", "braggio.cli.watch"),
+    "slurm-script": ("print a Slurm script that carries out a plan", "braggio.cli.slurm_script"),
+    "relion-job": ("run as an External job of RELION", "braggio.cli.relion_job"),
+    "selftest": ("print versions and limits, and convert and check the demo series", "braggio.cli.selftest"),
     "view": ("draw frames into one PNG picture", "braggio.cli.view"),
     "demo": ("convert the series that ships with braggio and draw it", "braggio.cli.demo"),
 }
@@ -28,6 +36,7 @@ EXIT_CODES = """exit codes:
   2  wrong usage
   4  refused: unsafe or oversized input
   5  an output could not be written
+  75 something is left: run the same command again to go on (run, status)
   130, 143  stopped by SIGINT, SIGTERM: run again to go on
 """
 
@@ -85,7 +94,9 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
-    arguments = parser.parse_args(words[1:])
+    # Parameters like voltage=200 may stand after options; argparse cannot do that together with subcommands.
+    parse = parser.parse_intermixed_args if getattr(module, "INTERMIXED", False) else parser.parse_args
+    arguments = parse(words[1:])
     from braggio.cli.session import run_command
 
     return run_command(module.run, arguments)

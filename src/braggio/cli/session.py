@@ -16,7 +16,7 @@ from typing import Any
 
 from braggio.errors import BraggioError, DataWarning, OutputError, UnsafeError
 
-DONE, FAILED, REFUSED, OUTPUT = 0, 1, 4, 5
+DONE, FAILED, REFUSED, OUTPUT, RESUMABLE = 0, 1, 4, 5, 75
 SCHEMA = "braggio/1"
 
 
@@ -72,7 +72,7 @@ class Session:
             self.failed(error, **facts)
 
     @contextmanager
-    def progress(self, title: str) -> Iterator[Callable[[int, int], None] | None]:
+    def progress(self, title: str, unit: str = "frame") -> Iterator[Callable[[int, int], None] | None]:
         """A (done, total) callback: a bar on a terminal, a line every 10 s elsewhere, or JSON."""
         if self.quiet or self.progress_mode == "never":
             yield None
@@ -81,7 +81,7 @@ class Session:
         elif sys.stderr.isatty():
             from tqdm import tqdm
 
-            with tqdm(desc=title, unit="frame", leave=False, file=sys.stderr) as bar:
+            with tqdm(desc=title, unit=unit, leave=False, file=sys.stderr) as bar:
 
                 def advance(done: int, total: int) -> None:
                     bar.total = total
@@ -89,7 +89,7 @@ class Session:
 
                 yield advance
         else:
-            yield _every_10_s(title)
+            yield _every_10_s(title, unit)
 
     def warn(self, message: Warning | str, *_: Any, **__: Any) -> None:
         """In the place of ``warnings.showwarning``."""
@@ -98,6 +98,10 @@ class Session:
             self.event("warning", "", message=text)
         elif not self.quiet:
             print(f"braggio: warning: {text}", file=sys.stderr, flush=True)
+
+    def resumable(self) -> None:
+        """Something is left to do, and the same command goes on with it."""
+        self.code = RESUMABLE
 
     def summary(self) -> None:
         """The last line of JSON output."""
@@ -113,14 +117,14 @@ def _json_lines(title: str) -> Callable[[int, int], None]:
     return advance
 
 
-def _every_10_s(title: str) -> Callable[[int, int], None]:
+def _every_10_s(title: str, unit: str) -> Callable[[int, int], None]:
     last = time.monotonic()
 
     def advance(done: int, total: int) -> None:
         nonlocal last
         if time.monotonic() - last >= 10:
             last = time.monotonic()
-            print(f"braggio: {title}: {done} of {total} frames", file=sys.stderr, flush=True)
+            print(f"braggio: {title}: {done} of {total} {unit}s", file=sys.stderr, flush=True)
 
     return advance
 

@@ -1,4 +1,4 @@
-"""``braggio verify``: SMV series against their raw frames."""
+"""``braggio verify``: SMV series against their raw frames, and plans against their receipts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ _SHOWN = 10  # clipped pixels named in a line; --json names all
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio verify``."""
     parser.add_argument(
-        "places", nargs="+", metavar="FOLDER|RECORD", help="folders of SMV series, or their .braggio.json records"
+        "places",
+        nargs="+",
+        metavar="FOLDER|RECORD|PLAN",
+        help="folders of SMV series, their .braggio.json records, or plans (.jsonl)",
     )
+    parser.add_argument("--checksum", action="store_true", help="of plans: read every output and compare its CRC-32")
     parser.add_argument("--raw", metavar="DIR", help="folder of the raw frames, where they have moved")
     add_reporting(parser)
 
@@ -29,11 +33,32 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from braggio.microed.verify import records, verify_series
 
     for place in arguments.places:
+        if place.endswith(".jsonl"):
+            with session.item(input=place):
+                _verify_plan(place, session, checksum=arguments.checksum)
+            continue
         with session.item(input=place):
             for record in records(place):
                 with session.item(input=record), session.progress(Path(record).name) as progress:
                     for check in verify_series(record, raw=arguments.raw, progress=progress):
                         _report(check, session)
+
+
+def _verify_plan(path: str, session: Session, *, checksum: bool) -> None:
+    from braggio.batch.plan import read_plan
+    from braggio.batch.receipts import Receipts
+
+    plan = read_plan(path)
+    receipts = Receipts(plan.out)
+    for task in plan.tasks:
+        problems = receipts.problems(task, checksum=checksum)
+        for each in task.inputs:
+            with session.item(task=task.name, id=task.id):
+                each.require_unchanged()
+        for problem in problems:
+            session.failed(problem, task=task.name, id=task.id)
+        if not problems:
+            session.done(f"{task.name}: ok", task=task.name, id=task.id, outputs=receipts.outputs(task))
 
 
 def _report(check: FrameCheck, session: Session) -> None:

@@ -1,0 +1,158 @@
+"""A plan: what is to be converted, as JSON Lines; every engine that carries it out makes the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from braggio import __version__
+from braggio._core import PartFile
+from braggio.batch.staging import digest
+from braggio.errors import FormatError, MetadataError, about
+
+SCHEMA = "braggio-plan/1"
+FOLDER = ".braggio"  # in the folder of the outputs: what is known of each task
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file as it was when the plan was made."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> Input:
+        """The file as it is now."""
+        status = os.stat(path)
+        return cls(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+
+    def require_unchanged(self) -> None:
+        """Raise a MetadataError when the file is not what it was."""
+        now = Input.of(self.path)
+        if now != self:
+            raise MetadataError(
+                "changed since the plan was made; make the plan again",
+                path=self.path,
+                expected=f"{self.size} bytes of mtime {self.mtime_ns} ns",
+                found=f"{now.size} bytes of mtime {now.mtime_ns} ns",
+            )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work; its outputs are a function of what is here and of the inputs' bytes.
+
+    Attributes
+    ----------
+    recipe : str
+        Which conversion.
+    name : str
+        For people, and of the outputs; unique within the plan.
+    inputs : tuple of Input
+    params : dict
+        JSON values.
+    """
+
+    recipe: str
+    name: str
+    inputs: tuple[Input, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits: equal tasks, equal ids."""
+        return digest({"version": __version__, **self.to_json()})
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        inputs = [[each.path, each.size, each.mtime_ns] for each in self.inputs]
+        return {"recipe": self.recipe, "name": self.name, "inputs": inputs, "params": dict(self.params)}
+
+    @classmethod
+    def from_json(cls, values: Any) -> Task:
+        """From such an object.
+
+        Raises
+        ------
+        FormatError
+            It is none.
+        """
+        try:
+            inputs = tuple(Input(str(path), int(size), int(mtime)) for path, size, mtime in values["inputs"])
+            task = cls(values["recipe"], values["name"], inputs, values["params"])
+            good = isinstance(task.recipe, str) and isinstance(task.name, str) and isinstance(task.params, dict)
+        except (TypeError, ValueError, KeyError) as error:
+            raise FormatError(f"not a task: {error!r}", field="task") from error
+        if not good or not inputs:
+            raise FormatError("not a task", field="task", found=repr(values)[:80])
+        return task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Tasks and the folder where their outputs go."""
+
+    out: str
+    tasks: tuple[Task, ...]
+
+    def __post_init__(self) -> None:
+        """Two tasks of one name would write the same files."""
+        names = [task.name for task in self.tasks]
+        twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+        if twice is not None:
+            raise MetadataError("two tasks of one name; convert them into two folders", field="plan", found=twice)
+
+    def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """As JSON Lines: a header, then a task a line."""
+        with PartFile(os.fspath(path)) as part:
+            part.write(self.to_text().encode(), 0)
+            part.publish(overwrite=overwrite)
+
+    def to_text(self) -> str:
+        """The lines."""
+        head = {"schema": SCHEMA, "version": __version__, "out": os.path.abspath(self.out), "tasks": len(self.tasks)}
+        return "\n".join(json.dumps(each) for each in [head, *(task.to_json() for task in self.tasks)]) + "\n"
+
+
+def make_plan(out: str | os.PathLike[str], tasks: Iterable[Task]) -> Plan:
+    """A plan whose outputs go into the folder `out`."""
+    return Plan(os.path.abspath(out), tuple(tasks))
+
+
+def read_plan(path: str | os.PathLike[str]) -> Plan:
+    """The plan in a file.
+
+    Raises
+    ------
+    FormatError
+        The file is no plan, is cut off, or was made by another version of braggio.
+    """
+    with about(path):
+        try:
+            lines = Path(path).read_bytes().decode().splitlines()
+            values = [json.loads(line) for line in lines]
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"not a plan: {error}", field="line") from error
+        head = values[0] if values else None
+        if not isinstance(head, dict) or head.get("schema") != SCHEMA:
+            raise FormatError("not a plan", field="schema", expected=SCHEMA, found=repr(head)[:80])
+        if head.get("version") != __version__:
+            raise FormatError(
+                "make the plan again", field="version", expected=__version__, found=repr(head.get("version"))
+            )
+        if head.get("tasks") != len(values) - 1:
+            raise FormatError("the plan is cut off", field="tasks", expected=head.get("tasks"), found=len(values) - 1)
+        if not isinstance(head.get("out"), str) or not os.path.isabs(head["out"]):
+            raise FormatError(field="out", expected="an absolute folder", found=repr(head.get("out")))
+        return Plan(head["out"], tuple(map(Task.from_json, values[1:])))
+
+
+def inputs_of(paths: Sequence[str | os.PathLike[str]]) -> tuple[Input, ...]:
+    """Files as they are now."""
+    return tuple(map(Input.of, paths))

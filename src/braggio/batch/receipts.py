@@ -1,0 +1,150 @@
+"""What is known of each task of a plan, in small files beside the outputs: begun, done, failed.
+
+A receipt is written after the outputs have their names, so what has a receipt is whole. Receipts hold no times and no
+host: they are the same whoever did the work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from braggio._core import PartFile
+from braggio.batch.plan import FOLDER, Plan, Task
+from braggio.errors import BraggioError, FormatError, OutputError
+
+SCHEMA = "braggio-receipt/1"
+_CHUNK = 1 << 20
+
+
+class Receipts:
+    """The receipts of one folder of outputs."""
+
+    def __init__(self, out: str | os.PathLike[str]) -> None:
+        self.out = Path(out)
+        self.folder = self.out / FOLDER
+
+    def _path(self, task: Task, kind: str) -> Path:
+        return self.folder / f"{task.id}.{kind}.json"
+
+    def begin(self, task: Task) -> None:
+        """Note that the task's outputs may be there from now on."""
+        self._write(self._path(task, "begun"), {})
+
+    def begun(self, task: Task) -> bool:
+        """Say whether a run of the task has been cut off, or is under way."""
+        return self._path(task, "begun").exists()
+
+    def finish(self, task: Task, outputs: Sequence[Path], warnings: Sequence[str], *, checksum: bool) -> None:
+        """Write the receipt."""
+        described = [self._describe(path, checksum) for path in outputs]
+        self._write(
+            self._path(task, "done"),
+            {"schema": SCHEMA, **task.to_json(), "outputs": described, "warnings": list(warnings)},
+        )
+        self.tidy(task)
+
+    def tidy(self, task: Task) -> None:
+        """Forget the earlier attempts of a task that is done."""
+        for kind in ("begun", "failed"):
+            self._path(task, kind).unlink(missing_ok=True)
+
+    def fail(self, task: Task, error: str, message: str) -> None:
+        """Note why the task failed; it can be run again."""
+        with suppress(BraggioError, OSError):  # on a full disk the exit code must do
+            self._write(self._path(task, "failed"), {"name": task.name, "error": error, "message": message})
+        self._path(task, "begun").unlink(missing_ok=True)
+
+    def failure(self, task: Task) -> dict[str, Any] | None:
+        """What `fail` noted."""
+        return _read(self._path(task, "failed"))
+
+    def done(self, task: Task) -> bool:
+        """Say whether the receipt is there and the outputs have its sizes."""
+        return not self.problems(task)
+
+    def outputs(self, task: Task) -> list[Path]:
+        """The files of a finished task."""
+        receipt = _read(self._path(task, "done")) or {}
+        return [self.out / each["path"] for each in receipt.get("outputs", [])]
+
+    def problems(self, task: Task, *, checksum: bool = False) -> list[BraggioError]:
+        """Everything that keeps the task from being done; with `checksum` the outputs are read."""
+        receipt = _read(self._path(task, "done"))
+        if receipt is None or receipt.get("schema") != SCHEMA:
+            return [OutputError("not done", field="task", found=task.name)]
+        found: list[BraggioError] = []
+        for each in receipt["outputs"]:
+            path = self.out / each["path"]
+            size = path.stat().st_size if path.is_file() else None
+            if size != each["size"]:
+                found.append(FormatError(path=path, field="size", expected=each["size"], found=size or "no file"))
+            elif checksum and each.get("crc32") is None:
+                found.append(FormatError("run with --checksum notes it", path=path, field="crc32", found="none noted"))
+            elif checksum and _crc32(path) != each["crc32"]:
+                found.append(FormatError("the content has changed", path=path, field="crc32"))
+        return found
+
+    def _describe(self, path: Path, checksum: bool) -> dict[str, Any]:
+        relative = os.path.relpath(path, self.out)
+        if relative.startswith(".."):
+            raise OutputError("outside the folder of the outputs", path=path)
+        values: dict[str, Any] = {"path": relative, "size": path.stat().st_size}
+        return {**values, "crc32": _crc32(path)} if checksum else values
+
+    def _write(self, path: Path, values: dict[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with PartFile(str(path)) as part:
+            part.write((json.dumps(values) + "\n").encode(), 0)
+            part.publish(overwrite=True)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a plan is: names of tasks."""
+
+    done: tuple[str, ...]
+    failed: tuple[str, ...]
+    begun: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Everything is done."""
+        return not (self.failed or self.begun or self.missing)
+
+
+def status(plan: Plan) -> Status:
+    """How far a plan is. A task that is `begun` is under way, or was cut off."""
+    receipts = Receipts(plan.out)
+    found: dict[str, list[str]] = {"done": [], "failed": [], "begun": [], "missing": []}
+    for task in plan.tasks:
+        if receipts.done(task):
+            found["done"].append(task.name)
+        elif receipts.begun(task):
+            found["begun"].append(task.name)
+        else:
+            found["failed" if receipts.failure(task) else "missing"].append(task.name)
+    return Status(**{kind: tuple(names) for kind, names in found.items()})
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _crc32(path: Path) -> int:
+    value = 0
+    with open(path, "rb") as file:
+        while piece := file.read(_CHUNK):
+            value = zlib.crc32(piece, value)
+    return value

@@ -1,0 +1,53 @@
+"""What the dead have left goes, what the living work on and what is finished stays."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+from braggio._core import PartFile
+from braggio.batch.clean import clean
+from braggio.batch.staging import Staging
+
+
+def dead_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_part_files(tmp_path: Path) -> None:
+    host = socket.gethostname()[:32]
+    dead = tmp_path / f".a.img.{host}.{dead_process()}.0123456789abcdef.part"
+    alive = tmp_path / f".b.img.{host}.{os.getpid()}.0123456789abcdef.part"
+    other = tmp_path / "sub" / f".c.img.elsewhere.{dead_process()}.0123456789abcdef.part"
+    mine = [tmp_path / "a.part", tmp_path / ".hidden.part", tmp_path / "a.img"]
+    other.parent.mkdir()
+    for path in (dead, alive, other, *mine):
+        path.touch()
+    assert clean(tmp_path) == [dead]
+    assert clean(tmp_path, other_hosts=True) == [other]
+    assert alive.exists()
+    assert all(path.exists() for path in mine)
+
+
+def test_the_name_is_that_of_the_part_files_we_make(tmp_path: Path) -> None:
+    with PartFile(str(tmp_path / "a.img")):
+        (path,) = tmp_path.iterdir()
+        assert f".{socket.gethostname()[:32]}.{os.getpid()}." in path.name
+        assert clean(tmp_path, other_hosts=True) == []  # its process is alive
+        gone = path.rename(path.with_name(path.name.replace(f".{os.getpid()}.", f".{dead_process()}.")))
+        assert clean(tmp_path) == [gone]
+
+
+def test_staging_folders(tmp_path: Path) -> None:
+    working = Staging(tmp_path, "alive", "0123456789abcdef")
+    working.begin(["a"], overwrite=False)
+    left = tmp_path / ".dead.fedcba9876543210.part"
+    left.mkdir()
+    (left / "a").touch()
+    assert clean(tmp_path) == [left]
+    assert working.folder.exists()
+    working.discard()

@@ -1,0 +1,221 @@
+"""One plan, run anywhere: killed workers and drivers lose nothing, and the bytes never depend on the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from batch_orders import perform_deadly, perform_once_killed
+from makers import noisy, tree, write_series
+
+from braggio.batch.clean import clean
+from braggio.batch.plan import Plan, Task, inputs_of, make_plan
+from braggio.batch.receipts import Receipts, status
+from braggio.batch.run import run_plan
+from braggio.batch.shards import Shard
+from braggio.recipes import perform, tasks_of
+
+pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
+
+
+def raw_series(folder: Path, count: int, shape: tuple[int, int] = (12, 17)) -> Path:
+    """`count` series of one frame each, s00, s01, ..."""
+    for i in range(count):
+        write_series(folder, [noisy(-100 - i, shape, seed=i)], prefix=f"s{i:02d}_")
+    return folder
+
+
+def planned(raw: Path, out: Path) -> Plan:
+    return make_plan(out, tasks_of("smv", [str(raw)], {"voltage": 200}))
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return raw_series(tmp_path_factory.mktemp("series") / "raw", 40)
+
+
+@pytest.fixture(scope="module")
+def expected(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What an undisturbed run in one process makes, receipts and all."""
+    out = tmp_path_factory.mktemp("clean") / "out"
+    report = run_plan(planned(raw, out), perform, engine="none")
+    assert (len(report.done), report.failed, report.left) == (40, (), 0)
+    return tree(out)
+
+
+def test_shards_make_the_same_tree(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
+    plan = planned(raw, tmp_path / "out")
+    for number in (3, 1, 4, 2):
+        run_plan(plan, perform, engine="none", shard=Shard(number, 4))
+    assert tree(tmp_path / "out") == expected
+    assert status(plan).complete
+
+
+def test_any_executor_makes_the_same_tree(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(3) as executor:
+        run_plan(planned(raw, tmp_path / "out"), perform, executor=executor)
+    assert tree(tmp_path / "out") == expected
+
+
+def test_the_local_pool_survives_its_workers(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
+    """Four workers are killed in the middle of a task."""
+    report = run_plan(planned(raw, tmp_path / "out"), perform_once_killed, jobs=2)
+    assert len(list((tmp_path / "marks").iterdir())) == 4
+    assert (len(report.done), report.failed, report.left) == (40, (), 0)
+    clean(tmp_path / "out")
+    assert tree(tmp_path / "out") == expected
+
+
+def test_a_task_that_kills_its_workers_is_given_up_alone(raw: Path, tmp_path: Path) -> None:
+    report = run_plan(planned(raw, tmp_path / "out"), perform_deadly, jobs=2)
+    assert [(outcome.name, outcome.error) for outcome in report.failed] == [("s05", "WorkerDied")]
+    assert len(report.done) == 39
+
+
+def test_dask_workers_killed(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
+    """A real scheduler and worker processes; four of them are killed in the middle of a task."""
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    settings = {"distributed.comm.timeouts.connect": "20s", "distributed.worker.daemon": False}
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
+    ):
+        address = cluster.scheduler_address.replace("tcp://", "dask://")
+        report = run_plan(planned(raw, tmp_path / "out"), perform_once_killed, engine=address)
+    assert (len(report.done), report.failed) == (40, ())
+    assert len(list((tmp_path / "marks").iterdir())) == 4
+    clean(tmp_path / "out")
+    assert tree(tmp_path / "out") == expected
+
+
+def test_the_driver_killed_at_any_moment(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
+    """SIGKILL again and again, with and without a pool; what is there is always whole, and in the end all of it."""
+    plan = planned(raw, tmp_path / "out")
+    plan.write(tmp_path / "p.jsonl")
+    rng = random.Random(1)
+    for i in range(8):
+        words = [sys.executable, "-m", "braggio", "run", tmp_path / "p.jsonl", "-q", "-j", str(1 + i % 2)]
+        process = subprocess.Popen([str(word) for word in words])
+        time.sleep(rng.uniform(0.1, 1.0))
+        process.kill()
+        process.wait()
+        for name, content in tree(tmp_path / "out").items() if (tmp_path / "out").exists() else ():
+            if not any(part.startswith(".") for part in Path(name).parts):
+                assert expected[name] == content
+    time.sleep(0.3)  # orphans of the pool end with their server
+    report = run_plan(plan, perform, engine="none")
+    assert report.left == 0
+    assert not report.failed
+    clean(tmp_path / "out")
+    assert tree(tmp_path / "out") == expected
+
+
+def test_sigterm_ends_after_the_task_with_exit_75(tmp_path: Path) -> None:
+    raw = raw_series(tmp_path / "raw", 60, (600, 700))
+    planned(raw, tmp_path / "out").write(tmp_path / "p.jsonl")
+    words = [sys.executable, "-m", "braggio", "run", str(tmp_path / "p.jsonl"), "-j", "1", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while json.loads(process.stdout.readline())["event"] != "done":
+            pass
+        process.send_signal(signal.SIGTERM)
+        lines = [json.loads(line) for line in process.stdout]
+    assert process.returncode == 75
+    assert lines[-1]["exit_code"] == 75
+    left = next(line["left"] for line in lines if line["event"] == "run")
+    assert left > 0
+    done = subprocess.run([*words[:-1], "-q"], check=False)
+    assert done.returncode == 0
+
+
+def test_a_bad_input_stops_nothing_else(tmp_path: Path) -> None:
+    raw = raw_series(tmp_path / "raw", 5)
+    (raw / "s02_001.bin").write_bytes(b"\x06\x00 not a frame")
+    plan = make_plan(tmp_path / "out", tasks_of("smv", [str(raw)], {}))
+    report = run_plan(plan, perform, engine="none")
+    assert [outcome.name for outcome in report.failed] == ["s02"]
+    assert len(report.done) == 4
+    assert status(plan).failed == ("s02",)
+    failure = Receipts(plan.out).failure(plan.tasks[2])
+    assert failure is not None
+    assert "s02_001.bin" in failure["message"]
+
+
+def test_an_input_that_changed_is_refused(raw: Path, tmp_path: Path) -> None:
+    folder = raw_series(tmp_path / "raw", 2)
+    plan = planned(folder, tmp_path / "out")
+    os.utime(folder / "s01_001.bin", ns=(1, 1))
+    report = run_plan(plan, perform, engine="none")
+    assert [outcome.name for outcome in report.failed] == ["s01"]
+    assert "changed since the plan was made" in report.failed[0].message
+
+
+def test_an_output_that_has_gone_or_changed_size_is_made_again(raw: Path, tmp_path: Path) -> None:
+    plan = planned(raw_series(tmp_path / "raw", 3), tmp_path / "out")
+    run_plan(plan, perform, engine="none")
+    before = tree(tmp_path / "out")
+    (tmp_path / "out" / "s01_001.img").unlink()
+    report = run_plan(plan, perform, engine="none", overwrite=True)
+    assert [outcome.name for outcome in report.done] == ["s01"]
+    assert tree(tmp_path / "out") == before
+
+
+def test_outputs_of_others_are_left_alone(tmp_path: Path) -> None:
+    plan = planned(raw_series(tmp_path / "raw", 1), tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "s00_001.img").write_bytes(b"precious")
+    report = run_plan(plan, perform, engine="none")
+    assert "exists" in report.failed[0].message
+    assert (tmp_path / "out" / "s00_001.img").read_bytes() == b"precious"
+    again = run_plan(plan, perform, engine="none")  # and not because a first attempt has been noted
+    assert len(again.failed) == 1
+    assert (tmp_path / "out" / "s00_001.img").read_bytes() == b"precious"
+
+
+def test_checksums_tell_a_changed_byte(tmp_path: Path) -> None:
+    plan = planned(raw_series(tmp_path / "raw", 1), tmp_path / "out")
+    run_plan(plan, perform, engine="none", checksum=True)
+    receipts = Receipts(plan.out)
+    assert receipts.problems(plan.tasks[0], checksum=True) == []
+    path = tmp_path / "out" / "s00_001.img"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert receipts.problems(plan.tasks[0]) == []
+    assert len(receipts.problems(plan.tasks[0], checksum=True)) == 1
+
+
+def test_max_failures_and_unknown_recipes(tmp_path: Path) -> None:
+    raw = raw_series(tmp_path / "raw", 6)
+    tasks = [Task("nonsense", f"t{i}", inputs_of([raw / f"s{i:02d}_001.bin"])) for i in range(6)]
+    report = run_plan(make_plan(tmp_path / "out", tasks), perform, engine="none", max_failures=2)
+    assert len(report.failed) == 2
+    assert report.left == 4
+    assert "nonsense" in report.failed[0].message
+
+
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
+    """A tmpfs of 1 MiB, where the system lets us mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        plan = planned(raw_series(tmp_path / "raw", 1, (1000, 1000)), disk / "out")
+        report = run_plan(plan, perform, engine="none")
+        assert "No space left" in report.failed[0].message
+        assert not [name for name in tree(disk / "out") if ".braggio" not in name]
+    finally:
+        subprocess.run(["umount", disk], check=True)
