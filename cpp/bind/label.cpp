@@ -91,8 +91,8 @@ py::dict columns(const std::vector<Spot<T>>& spots, bool background, bool noise,
   found["argmax"] = column<std::int64_t>(spots, [](const auto& s) { return s.argmax; });
   if (noise) found["variance"] = column<double>(spots, [](const auto& s) { return s.variance; });
   if (saturation) found["n_saturated"] = column<std::int64_t>(spots, [](const auto& s) { return s.saturated; });
-  if (!background) return found;
-  found["background"] = column<double>(spots, [](const auto& s) { return s.background; });
+  if (background) found["background"] = column<double>(spots, [](const auto& s) { return s.background; });
+  if (!noise) return found;
   found["weight"] = column<double>(spots, [](const auto& s) { return s.weight; });
   found["weighted_row"] = column<double>(spots, [](const auto& s) { return s.weighted_row; });
   found["weighted_column"] = column<double>(spots, [](const auto& s) { return s.weighted_column; });
@@ -107,6 +107,7 @@ py::dict measure(const Components& self, const py::array& image, const std::opti
     throw py::value_error("saturation must be one value of the dtype of image");
   const double* levels = map_of(self, background, "background");
   const double* sigmas = map_of(self, noise, "noise");
+  if (sigmas != nullptr && levels == nullptr) throw py::value_error("noise needs a background");
   return with_pixel(type, [&]<class T>() {
     const auto* pixels = static_cast<const T*>(image.data());
     const Reference<T> reference{levels, sigmas, saturation ? static_cast<const T*>(saturation->data()) : nullptr};

@@ -80,7 +80,9 @@ void add_mask(py::module_& module) {
       .def(
           "intersect", [](BitMask& self, const BitMask& other) { intersect(self, other, chosen_level()); },
           py::arg("other"), py::call_guard<py::gil_scoped_release>())
-      .def("count", [](const BitMask& self) { return count(self); }, py::call_guard<py::gil_scoped_release>());
+      .def(
+          "count", [](const BitMask& self) { return count(self, chosen_level()); },
+          py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace braggio::bind

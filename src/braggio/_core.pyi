@@ -186,3 +186,14 @@ class Components:
         noise: NDArray[Any] | None = None,
         saturation: NDArray[Any] | None = None,
     ) -> dict[str, NDArray[Any]]: ...
+
+def trimmed(
+    stack: NDArray[Any],
+    n_removed: int,
+    avg: NDArray[Any],
+    spread: NDArray[Any],
+    iqr: NDArray[Any],
+    max: NDArray[Any],
+    arg: NDArray[Any],
+    threads: int,
+) -> None: ...

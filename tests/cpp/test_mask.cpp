@@ -78,7 +78,7 @@ TEST_CASE("pack, erode, dilate, unite, intersect and count equal plain loops") {
               REQUIRE(bytes(again) == dilated);
               std::uint64_t set = 0;
               for (const std::uint8_t pixel : dilated) set += pixel;
-              REQUIRE(count(again) == set);  // and none beyond the edge
+              REQUIRE(count(again, level) == set);  // and none beyond the edge
               dilated = step(dilated, static_cast<long>(height), static_cast<long>(width), square, false);
             }
             BitMask both = mask, other(height, width);
@@ -118,12 +118,12 @@ TEST_CASE("a huge number of steps ends, and shapes must agree") {
   BitMask mask(3, 70);
   mask.row(1)[1] = 1;
   dilate(mask, std::size_t{1} << 60, Structure::square, Level::baseline);
-  CHECK(count(mask) == 210);
+  CHECK(count(mask, Level::baseline) == 210);
   erode(mask, std::size_t{1} << 60, Structure::cross, Level::baseline);
-  CHECK(count(mask) == 0);
+  CHECK(count(mask, Level::baseline) == 0);
   CHECK_THROWS_AS(unite(mask, BitMask(3, 71), Level::baseline), Error);
   CHECK_THROWS_AS(BitMask(std::size_t{1} << 40, std::size_t{1} << 40), Error);
   BitMask none(0, 0);
   dilate(none, 1, Structure::square, Level::baseline);
-  CHECK(count(none) == 0);
+  CHECK(count(none, Level::baseline) == 0);
 }

@@ -1,11 +1,17 @@
 """The Kruskal-Wallis background against a loop over scipy.stats.kruskal."""
 
 import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.stats
 
+import braggio
 from braggio.kernels.kruskal import chi2_isf, kruskal
 
 
@@ -67,3 +73,37 @@ def test_wrong_arguments():
         kruskal(np.zeros((4, 4), np.uint8), [np.array([0, 1]), np.array([1, 2, 3])])
     with pytest.raises(TypeError, match="32-bit"):
         kruskal(np.zeros((4, 4), np.int64), [np.arange(4)])
+
+
+SCRIPT = """
+import numpy as np
+from braggio.kernels.kruskal import kruskal
+found, kept = kruskal(np.arange(12, dtype=np.uint16).reshape(4, 3), [np.arange(4)])
+assert found.avg.tolist() == [4.5, 5.5, 6.5], found
+import braggio.kernels.kruskal as module
+print(module.__file__)
+"""
+
+
+def test_works_where_nothing_can_be_cached(tmp_path):
+    """A read-only install and no cache folder: slower to start, and right."""
+    package = Path(braggio.__file__).parent
+    core = Path(__import__("braggio._core", fromlist=["x"]).__file__)
+    copy = tmp_path / "site/braggio"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(core, copy / core.name)
+    for folder in [copy, *(item for item in copy.rglob("*") if item.is_dir())]:
+        (folder / "__pycache__").write_text(
+            ""
+        )  # a file in the place of the cache folder: not even root can write there
+    blocked = tmp_path / "blocked"
+    blocked.write_text("")
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(tmp_path / "site"),
+        "HOME": str(blocked),
+        "XDG_CACHE_HOME": str(blocked),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

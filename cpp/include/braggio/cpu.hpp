@@ -37,7 +37,7 @@ inline std::string_view name(Level level) { return level_names[static_cast<int>(
 
 // The best level that both the processor (cpuid) and the operating system (xgetbv) support. Asked directly, because
 // __builtin_cpu_supports needs a compiler runtime symbol that portable builds do not have.
-inline Level best_level() {
+inline Level detected_level() {
 #if defined(__x86_64__)
   constexpr unsigned osxsave = 1u << 27, fma = 1u << 12, movbe = 1u << 22, popcnt = 1u << 23, f16c = 1u << 29;  // 1.ecx
   constexpr unsigned leaf1 = osxsave | fma | movbe | popcnt | f16c;
@@ -56,6 +56,13 @@ inline Level best_level() {
 #else
   return Level::baseline;
 #endif
+}
+
+// Asked once: each cpuid of a virtual machine is a call of its host, and all of them took 28 us on the machine that
+// found this out.
+inline Level best_level() {
+  static const Level level = detected_level();
+  return level;
 }
 
 // The level named by the environment (BRAGGIO_CPU), or the best one. Read at each call: a getenv costs nothing

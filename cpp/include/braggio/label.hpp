@@ -32,7 +32,7 @@ struct Spot {
   std::int64_t pixels = 0;
   PixelSum<T> sum = 0;        // of the image
   double background = 0.0;    // sum of the background
-  double variance = 0.0;      // sum of the squared noise
+  double variance = 0.0;      // sum of the squared noise; this and the weights only where the noise is known
   double weight = 0.0;        // sum of w = max(image - background, 0)
   double weighted_row = 0.0;  // sum of w * row
   double weighted_column = 0.0;
@@ -45,7 +45,7 @@ struct Box {
   std::int32_t row_begin, row_end, column_begin, column_end;  // half open
 };
 
-// What `measure` looks at beside the image; null where there is none.
+// What `measure` looks at beside the image; null where there is none. Noise comes with a background.
 template <class T>
 struct Reference {
   const double* background = nullptr;
@@ -144,40 +144,57 @@ class Components {
   // Sums in raster order, so that float results are the same everywhere.
   template <class T>
   std::vector<Spot<T>> measure(const T* image, const Reference<T>& reference) const {
+    if (reference.noise != nullptr) return measure_runs<true, true>(image, reference);
+    if (reference.background != nullptr) return measure_runs<true, false>(image, reference);
+    return measure_runs<false, false>(image, reference);
+  }
+
+ private:
+  template <bool background, bool moments, class T>
+  std::vector<Spot<T>> measure_runs(const T* image, const Reference<T>& reference) const {
     std::vector<Spot<T>> spots(count_);
     each_run([&](std::size_t spot, std::size_t y, std::size_t run) {
-      measure_run(spots[spot], image, reference, y, begin_[run], end_[run]);
+      measure_run<background, moments>(spots[spot], image, reference, y, begin_[run], end_[run]);
     });
     return spots;
   }
 
- private:
   void find_runs(const BitMask& mask) {
     first_.resize(height_ + 1);
-    begin_.clear();
-    end_.clear();
+    std::size_t run = 0;
+    const std::size_t most = mask.words() * (word_bits / 2) + 1;  // runs of a row
     for (std::size_t y = 0; y < height_; ++y) {
-      first_[y] = begin_.size();
-      const std::uint64_t* row = mask.row(y);
-      for (std::size_t word = 0; word < mask.words(); ++word)
-        if (row[word] != 0) runs_of_word(row, word);
+      first_[y] = run;
+      if (begin_.size() < run + most) {
+        begin_.resize(2 * begin_.size() + most);
+        end_.resize(begin_.size());
+      }
+      run = runs_of_row(mask.row(y), mask.words(), run);
     }
-    first_[height_] = begin_.size();
+    first_[height_] = run;
   }
 
   // The zero words around a row make its neighbours readable at both ends.
-  void runs_of_word(const std::uint64_t* row, std::size_t word) {
-    const std::uint64_t bits = row[word];
-    const auto base = static_cast<std::int32_t>(word * word_bits);
-    std::uint64_t starts = bits & ~(bits << 1 | *(row + word - 1) >> 63);
-    std::uint64_t lasts = bits & ~(bits >> 1 | row[word + 1] << 63);
-    for (; starts != 0; starts &= starts - 1) begin_.push_back(base + std::countr_zero(starts));
-    for (; lasts != 0; lasts &= lasts - 1) end_.push_back(base + std::countr_zero(lasts) + 1);
+  std::size_t runs_of_row(const std::uint64_t* row, std::size_t words, std::size_t run) {
+    std::int32_t *begin = begin_.data() + run, *end = end_.data() + run;
+    std::uint64_t before = 0;
+    for (std::size_t word = 0; word < words; ++word) {
+      const std::uint64_t bits = row[word];
+      if (bits != 0) {
+        const auto base = static_cast<std::int32_t>(word * word_bits);
+        std::uint64_t starts = bits & ~(bits << 1 | before >> 63);
+        std::uint64_t lasts = bits & ~(bits >> 1 | row[word + 1] << 63);
+        for (; starts != 0; starts &= starts - 1) *begin++ = base + std::countr_zero(starts);
+        for (; lasts != 0; lasts &= lasts - 1) *end++ = base + std::countr_zero(lasts) + 1;
+      }
+      before = bits;
+    }
+    return static_cast<std::size_t>(end - end_.data());
   }
 
   // reach = 1 lets runs touch at a corner.
   void join_runs(std::int32_t reach) {
-    parent_.resize(begin_.size());
+    parent_.resize(first_[height_]);
     for (std::size_t y = 0; y < height_; ++y) {
       std::size_t above = y == 0 ? 0 : first_[y - 1];
       const std::size_t above_end = y == 0 ? 0 : first_[y];
@@ -228,26 +245,45 @@ class Components {
         if (label_[run] != 0) fn(static_cast<std::size_t>(label_[run] - 1), y, run);
   }
 
-  template <class T>
+  template <bool background, bool moments, class T>
   void measure_run(Spot<T>& spot, const T* image, const Reference<T>& reference, std::size_t y, std::int32_t begin,
                    std::int32_t end) const {
-    spot.pixels += end - begin;
-    for (std::int32_t x = begin; x < end; ++x) {
-      const std::size_t i = y * width_ + static_cast<std::size_t>(x);
-      const T value = image[i];
-      spot.sum += static_cast<PixelSum<T>>(value);
-      if (value > spot.max || spot.argmax < 0) {
-        spot.max = value;
-        spot.argmax = static_cast<std::int64_t>(i);
+    const std::size_t start = y * width_ + static_cast<std::size_t>(begin);
+    const auto count = static_cast<std::size_t>(end - begin);
+    PixelSum<T> sum = 0;
+    double level = 0.0;
+    T max = image[start];
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const T value = image[start + i];
+      sum += static_cast<PixelSum<T>>(value);
+      if (value > max) {
+        max = value;
+        at = i;
       }
-      if (reference.saturation != nullptr) spot.saturated += value >= *reference.saturation;
-      if (reference.noise != nullptr) spot.variance += reference.noise[i] * reference.noise[i];
-      if (reference.background == nullptr) continue;
-      spot.background += reference.background[i];
-      const double weight = std::max(static_cast<double>(value) - reference.background[i], 0.0);
+      if constexpr (background) level += reference.background[start + i];
+    }
+    spot.sum += sum;
+    spot.background += level;
+    if (max > spot.max || spot.argmax < 0) {
+      spot.max = max;
+      spot.argmax = static_cast<std::int64_t>(start + at);
+    }
+    spot.pixels += end - begin;
+    if (reference.saturation != nullptr)
+      for (std::size_t i = 0; i < count; ++i) spot.saturated += image[start + i] >= *reference.saturation;
+    if constexpr (moments) add_moments(spot, image, reference, start, count);
+  }
+
+  template <class T>
+  void add_moments(Spot<T>& spot, const T* image, const Reference<T>& reference, std::size_t start,
+                   std::size_t count) const {
+    for (std::size_t i = start; i < start + count; ++i) {
+      spot.variance += reference.noise[i] * reference.noise[i];
+      const double weight = std::max(static_cast<double>(image[i]) - reference.background[i], 0.0);
       spot.weight += weight;
-      spot.weighted_row += weight * static_cast<double>(y);
-      spot.weighted_column += weight * static_cast<double>(x);
+      spot.weighted_row += weight * static_cast<double>(i / width_);
+      spot.weighted_column += weight * static_cast<double>(i % width_);
     }
   }
 

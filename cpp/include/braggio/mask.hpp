@@ -5,6 +5,10 @@
 // scipy.ndimage has it with border_value=0.
 #pragma once
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -49,7 +53,11 @@ class BitMask {
     return used == 0 ? ~std::uint64_t{0} : (std::uint64_t{1} << used) - 1;
   }
 
-  void swap(BitMask& other) noexcept { bits_.swap(other.bits_); }
+  // Erosions and dilations go through two more buffers of the same layout, kept from one to the next: fresh memory
+  // costs more than they do.
+  std::uint64_t* across() { return buffer(across_); }
+  std::uint64_t* next() { return buffer(next_); }
+  void accept_next() noexcept { bits_.swap(next_); }
 
   void require_shape(const BitMask& other, const char* field) const {
     if (other.height_ == height_ && other.width_ == width_) return;
@@ -58,25 +66,40 @@ class BitMask {
   }
 
  private:
+  std::uint64_t* buffer(std::vector<std::uint64_t>& buffer) {
+    buffer.resize(bits_.size());
+    return buffer.data() + stride() + 1;
+  }
+
   std::size_t height_;
   std::size_t width_;
   std::size_t words_;
   std::vector<std::uint64_t> bits_;
+  std::vector<std::uint64_t> across_{};
+  std::vector<std::uint64_t> next_{};
 };
 
-// 64 bytes of 0 or 1 into the bits of a word: the multiplication gathers the low bits of eight bytes in the top byte.
+// 64 bytes of 0 or 255 into the bits of a word.
 BRAGGIO_INLINE std::uint64_t gather_bits(const std::uint8_t* flags) {
   std::uint64_t word = 0;
+#if defined(__SSE2__)
+  for (unsigned i = 0; i < 4; ++i) {
+    const __m128i sixteen = _mm_load_si128(reinterpret_cast<const __m128i*>(flags + 16 * i));
+    word |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(sixteen))) << (16 * i);
+  }
+#else
+  // The multiplication gathers the low bits of eight bytes in the top byte.
   for (unsigned i = 0; i < 8; ++i) {
     std::uint64_t eight;
     std::memcpy(&eight, flags + 8 * i, sizeof eight);
     if constexpr (native_order == ByteOrder::big) eight = __builtin_bswap64(eight);
-    word |= ((eight * 0x0102040810204080u) >> 56) << (8 * i);
+    word |= (((eight & 0x0101010101010101u) * 0x0102040810204080u) >> 56) << (8 * i);
   }
+#endif
   return word;
 }
 
-// Bits where flag(i) holds for pixel i of the row-major frame.
+// Bits where flag(i), 0 or 255, holds for pixel i of the row-major frame.
 template <class Flag>
 BRAGGIO_INLINE void fill_bits(std::uint64_t* bits, std::size_t height, std::size_t width, std::size_t stride,
                               Flag flag) {
@@ -100,7 +123,7 @@ struct ThresholdBits {
   BRAGGIO_INLINE int run(const T* frame, const T* threshold, std::uint64_t* bits, std::size_t height, std::size_t width,
                          std::size_t stride) {
     fill_bits(bits, height, width, stride,
-              [=](std::size_t i) { return static_cast<std::uint8_t>(frame[i] >= threshold[i]); });
+              [=](std::size_t i) { return static_cast<std::uint8_t>(-(frame[i] >= threshold[i])); });
     return 0;
   }
 };
@@ -108,7 +131,7 @@ struct ThresholdBits {
 struct PackBytes {
   BRAGGIO_INLINE int run(const std::uint8_t* mask, std::uint64_t* bits, std::size_t height, std::size_t width,
                          std::size_t stride) {
-    fill_bits(bits, height, width, stride, [=](std::size_t i) { return static_cast<std::uint8_t>(mask[i] != 0); });
+    fill_bits(bits, height, width, stride, [=](std::size_t i) { return static_cast<std::uint8_t>(-(mask[i] != 0)); });
     return 0;
   }
 };
@@ -178,31 +201,28 @@ struct Combine {
   }
 };
 
-// One erosion or dilation of `mask`; `scratch` and `result` have its shape.
+// One erosion or dilation.
 template <class Op>
-void morphology_step(BitMask& mask, BitMask& scratch, BitMask& result, Structure structure, Level level) {
-  on_level<Across<Op>>(level, std::as_const(mask).row(0), scratch.row(0), mask.extent());
-  const BitMask& vertical = structure == Structure::square ? scratch : mask;
-  on_level<Down<Op>>(level, std::as_const(scratch).row(0), vertical.row(0), result.row(0), mask.stride(),
-                     mask.extent());
+void morphology_step(BitMask& mask, Structure structure, Level level) {
+  const std::uint64_t* bits = std::as_const(mask).row(0);
+  std::uint64_t *across = mask.across(), *next = mask.next();
+  // The pads of the rows of `across` may hold spill of the step before; its guard rows stay zero.
+  on_level<Across<Op>>(level, bits, across, mask.extent());
+  const std::uint64_t* vertical = structure == Structure::square ? across : bits;
+  on_level<Down<Op>>(level, static_cast<const std::uint64_t*>(across), vertical, next, mask.stride(), mask.extent());
   // A dilation spills over the right edge, and into the zero words between the rows.
-  for (std::size_t y = 0; y < result.height() && result.words() > 0; ++y) {
-    result.row(y)[result.words() - 1] &= result.tail();
-    result.row(y)[result.words()] = 0;
+  for (std::size_t y = 0; y < mask.height() && mask.words() > 0; ++y, next += mask.stride()) {
+    next[mask.words() - 1] &= mask.tail();
+    next[mask.words()] = 0;
   }
-  mask.swap(result);
+  mask.accept_next();
 }
 
 template <class Op>
 void morphology(BitMask& mask, std::size_t steps, Structure structure, Level level) {
-  if (steps == 0) return;
-  BitMask scratch(mask.height(), mask.width()), result(mask.height(), mask.width());
   // After as many steps as the frame is long nothing can change any more.
-  steps = std::min(steps, mask.height() + mask.width());
-  for (std::size_t step = 0; step < steps; ++step) {
-    // The pads of the scratch rows hold spill of the step before; only its guard rows must stay zero, and they do.
-    morphology_step<Op>(mask, scratch, result, structure, level);
-  }
+  for (steps = std::min(steps, mask.height() + mask.width()); steps > 0; --steps)
+    morphology_step<Op>(mask, structure, level);
 }
 
 // scipy.ndimage.binary_erosion(mask, structure, iterations=steps, border_value=0); none at all for steps = 0.
@@ -225,11 +245,16 @@ inline void intersect(BitMask& mask, const BitMask& other, Level level) {
   on_level<Combine<And>>(level, other.row(0), mask.row(0), mask.extent());
 }
 
-inline std::uint64_t count(const BitMask& mask) {
-  std::uint64_t total = 0;
-  const std::uint64_t* bits = mask.row(0);
-  for (std::size_t i = 0; i < mask.extent(); ++i) total += static_cast<std::uint64_t>(std::popcount(bits[i]));
-  return total;
+struct CountBits {
+  BRAGGIO_INLINE std::uint64_t run(const std::uint64_t* bits, std::size_t count) {
+    std::uint64_t total = 0;
+    for (std::size_t i = 0; i < count; ++i) total += static_cast<std::uint64_t>(std::popcount(bits[i]));
+    return total;
+  }
+};
+
+inline std::uint64_t count(const BitMask& mask, Level level) {
+  return on_level<CountBits>(level, mask.row(0), mask.extent());
 }
 
 }  // namespace braggio

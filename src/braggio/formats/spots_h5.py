@@ -273,10 +273,14 @@ def _mark_plots(file: Any, stats: tuple[str, ...]) -> None:
     """NXdata attributes: silx view, h5web and NeXpy then show the mean image at once, and label images on request."""
     file.attrs["NX_class"] = "NXroot"
     file.attrs["default"] = "stats"
-    file["stats"].attrs.update({"NX_class": "NXdata", "signal": "avg", "interpretation": "image"})
+    file["stats"].attrs.update({"NX_class": "NXdata", "signal": "avg"})
+    for name in stats:
+        file[f"stats/{name}"].attrs["interpretation"] = "image"
     file["stats"].attrs["auxiliary_signals"] = [name for name in stats if name != "avg"]
     signal = "labels" if "labels" in file["masks"] else "counts"
     file["masks"].attrs.update({"NX_class": "NXdata", "signal": signal})
+    if signal == "labels":
+        file["masks/labels"].attrs["interpretation"] = "image"
     file["spots"].attrs.update({"NX_class": "NXdata", "signal": "I"})
 
 

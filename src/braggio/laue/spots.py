@@ -459,7 +459,8 @@ class _Search:
         self, components: Components, pixels: NDArray[Any], stats: PixelStats, frame: int, group: int
     ) -> tuple[dict[str, NDArray[Any]], int]:
         noise = stats.std if self.options.centres else None
-        found = components.measure(pixels, stats.avg, noise, self.saturation)
+        counted = self.saturation if "n_saturated" in self.extra else None
+        found = components.measure(pixels, stats.avg, noise, counted)
         count = components.count
         columns = empty_columns(self.extra, count)
         columns["I_raw"][:] = found["sum"]
@@ -472,10 +473,9 @@ class _Search:
         if self.options.centres:
             columns["sigma_I"][:] = np.sqrt(np.maximum(columns["I"], 0.0) + found["variance"])
             columns["centre"][:] = _centres(found, columns["XY"])
-        saturated = found.get("n_saturated")
-        if "n_saturated" in columns and saturated is not None:
-            columns["n_saturated"][:] = saturated
-        return columns, 0 if saturated is None else int((saturated > 0).sum())
+        if counted is not None:
+            columns["n_saturated"][:] = found["n_saturated"]
+        return columns, 0 if self.saturation is None else int((found["max"] >= self.saturation).sum())
 
     def _stats_arrays(self, stats: PixelStats) -> dict[str, NDArray[Any]]:
         limits, reachable = stats.threshold(self.options.cutoff)
