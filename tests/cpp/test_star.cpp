@@ -1,6 +1,6 @@
 // Protects: no damage to a STAR file reads or writes outside memory, loses a row in silence or gives anything but a
 // typed refusal.
-#include "braggio/star.hpp"
+#include "braggio/star_rows.hpp"
 
 #include <doctest/doctest.h>
 
