@@ -181,7 +181,7 @@ inline Real parse_padded_real(std::string_view text) {
       if (detail::leading_digits(part) >= decimals) {
         const std::uint64_t mantissa =
             detail::joined_digits(whole, digits) * detail::integer_powers[decimals] + detail::joined_digits(part, decimals);
-        const double value = static_cast<double>(mantissa) / detail::powers_of_ten[decimals];
+        const double value = static_cast<double>(static_cast<std::int64_t>(mantissa)) / detail::powers_of_ten[decimals];
         return {std::bit_cast<double>(std::bit_cast<std::uint64_t>(value) | std::uint64_t{negative} << 63), false, true};
       }
     }

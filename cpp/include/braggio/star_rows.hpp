@@ -14,10 +14,12 @@
 #include <string_view>
 #include <vector>
 
+#include "braggio/cpu.hpp"
 #include "braggio/dictionary.hpp"
 #include "braggio/error.hpp"
 #include "braggio/lines.hpp"
 #include "braggio/number.hpp"
+#include "braggio/number_simd.hpp"
 #include "braggio/source.hpp"
 #include "braggio/star_blocks.hpp"
 #include "braggio/star_tokens.hpp"
@@ -160,7 +162,7 @@ inline std::vector<CellKind> guess_kinds(const Source& source, const StarBlock& 
 namespace detail {
 
 // Plain cells of one column into it, from `row` on; false where one does not fit, and the rows must be taken singly.
-inline bool fill_column(StarColumn& column, std::uint64_t row, const PlainRows& rows, std::size_t i) {
+inline bool fill_column(StarColumn& column, std::uint64_t row, const PlainRows& rows, std::size_t i, Level level) {
   const std::size_t count = rows.rows();
   switch (column.kind) {
     case CellKind::skip: return true;
@@ -170,13 +172,12 @@ inline bool fill_column(StarColumn& column, std::uint64_t row, const PlainRows& 
       return true;
     case CellKind::real: {
       bool integral = true;
-      for (std::size_t k = 0; k < count; ++k) {
-        const Real real = parse_padded_real(rows(k, i));
-        if (!real.ok) return false;
+      const auto take = [&](std::size_t k, const Real& real) {
         column.reals[row + k] = real.value;
         integral &= real.integral;
-        if (column.guessed && real.integral && std::fabs(real.value) > largest_exact) return false;
-      }
+        return real.ok && !(column.guessed && real.integral && std::fabs(real.value) > largest_exact);
+      };
+      if (!parse_reals(level, count, [&](std::size_t k) { return rows(k, i); }, take)) return false;
       column.integral = column.integral && integral;
       return true;
     }
@@ -190,9 +191,9 @@ inline bool fill_column(StarColumn& column, std::uint64_t row, const PlainRows& 
   return true;
 }
 
-inline bool fill_columns(std::span<StarColumn> columns, std::uint64_t row, const PlainRows& rows) {
+inline bool fill_columns(std::span<StarColumn> columns, std::uint64_t row, const PlainRows& rows, Level level) {
   for (std::size_t i = 0; i < columns.size(); ++i)
-    if (!fill_column(columns[i], row, rows, i)) return false;
+    if (!fill_column(columns[i], row, rows, i, level)) return false;
   return true;
 }
 
@@ -229,7 +230,7 @@ class StarFiller {
     }
     const bool odd = more && row_ + plain_.rows() < block_.rows && !plain_.full();
     const std::uint64_t number = lines_.number();
-    if (!fill_columns(columns_, row_, plain_))
+    if (!fill_columns(columns_, row_, plain_, level_))
       for (std::size_t k = 0; k < taken_.size(); ++k)
         fill_row(block_, columns_, row_ + k, taken_[k].line, taken_[k].number);
     row_ += taken_.size();
@@ -253,6 +254,7 @@ class StarFiller {
   std::span<StarColumn> columns_;
   Lines lines_;
   PlainRows plain_;
+  Level level_ = chosen_level();
   std::vector<Taken> taken_;
   std::uint64_t row_ = 0;
 };

@@ -144,13 +144,18 @@ inline CharBits char_bits(const char* bytes) {
 
 #endif
 
-// The places of set bits, `base` added; the places after them are overwritten with nonsense, up to 64 + 4 of them.
-inline std::uint32_t* append_places(std::uint32_t* out, std::uint64_t bits, std::uint32_t base) {
-  std::uint32_t* const end = out + std::popcount(bits);
-  while (bits != 0) {
-    for (int k = 0; k < 4; ++k, bits &= bits - 1) *out++ = base + static_cast<std::uint32_t>(std::countr_zero(bits));
-  }
-  return end;
+// As std::popcount, which is a call where the instruction is not taken for granted.
+inline std::uint32_t count_bits(std::uint64_t bits) {
+  bits -= (bits >> 1) & 0x5555555555555555;
+  bits = (bits & 0x3333333333333333) + ((bits >> 2) & 0x3333333333333333);
+  return static_cast<std::uint32_t>(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56);
+}
+
+// The places of the `count` set bits, `base` added. Four at a time: up to three numbers after them are nonsense.
+inline void put_places(std::uint32_t* out, std::uint64_t bits, std::uint32_t count, std::uint32_t base) {
+  for (std::uint32_t i = 0; i < count; i += 4)
+    for (std::uint32_t k = 0; k < 4; ++k, bits &= bits - 1)
+      out[i + k] = base + static_cast<std::uint32_t>(std::countr_zero(bits));
 }
 
 }  // namespace detail
@@ -188,9 +193,14 @@ class PlainRows {
       const std::uint64_t shifted = inside << 1 | before;
       const std::uint64_t begins = inside & ~shifted;
       if ((begins & bits.special) != 0) return false;
-      start = detail::append_places(start, begins, offset + static_cast<std::uint32_t>(at));
-      end = detail::append_places(end, ~inside & shifted, offset + static_cast<std::uint32_t>(at));
-      before = inside >> 63;
+      const std::uint32_t base = offset + static_cast<std::uint32_t>(at), count = detail::count_bits(begins);
+      const std::uint64_t open = inside >> 63;
+      const auto closed = static_cast<std::uint32_t>(count + before - open);
+      detail::put_places(start, begins, count, base);
+      detail::put_places(end, ~inside & shifted, closed, base);
+      start += count;
+      end += closed;
+      before = open;
       if (static_cast<std::size_t>(start - first) > columns_) return false;
     }
     if (before != 0) *end = offset + static_cast<std::uint32_t>(line.size());
@@ -200,7 +210,7 @@ class PlainRows {
   }
 
  private:
-  static constexpr std::size_t slack = 72;  // what `append_places` may write too much
+  static constexpr std::size_t slack = 72;  // what one word may add too much
 
   std::size_t columns_, capacity_, rows_ = 0;
   const char* text_ = nullptr;
