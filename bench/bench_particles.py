@@ -15,7 +15,7 @@ from braggio.formats.cryosparc import read_cs
 from braggio.kernels.images import prepare_images
 from braggio.model.columns import Coded
 from braggio.particles import Particles
-from braggio.particles.images import images
+from braggio.particles.stream import images
 
 CTF = ("df1_A", "df2_A", "df_angle_rad", "cs_mm", "accel_kv", "amp_contrast", "phase_shift_rad")
 FIELDS = [*(f"ctf/{name}" for name in CTF), "blob/path"]

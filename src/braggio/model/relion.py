@@ -121,7 +121,7 @@ _KINDS = {
 def kind_of(label: str) -> str | None:
     """'text', 'integer' or 'real' for a label that RELION knows; else None.
 
-    Without its ``rln`` a label is known when it is one of the particle vocabulary's: anybody may call a column ``Enabled``.
+    Without its ``rln`` a label is known when the particle vocabulary has it: anybody may call a column ``Enabled``.
 
     Examples
     --------

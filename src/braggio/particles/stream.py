@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from braggio.errors import FormatError, MetadataError
 from braggio.kernels.images import prepare_images
 from braggio.model.frames import FrameStack
-from braggio.particles.check import require_memory
+from braggio.particles.checks import require_memory
 from braggio.particles.stacks import MissingStackError, open_stack
 from braggio.particles.table import Particles
 
