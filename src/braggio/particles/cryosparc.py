@@ -16,6 +16,7 @@ from braggio.formats.star import nearest
 from braggio.model.columns import Coded, Column
 from braggio.model.particles import BY_CRYOSPARC, DEFAULTS, QUANTITIES, REQUIRED
 from braggio.particles.angles import vector_to_euler
+from braggio.particles.labels import RELION, label_of, name_of
 from braggio.particles.optics import GROUP
 from braggio.particles.stacks import Places, undecorated
 from braggio.particles.table import Particles
@@ -33,7 +34,7 @@ def read_cryosparc(paths: Sequence[Path], wanted: Sequence[str] | None, places: 
         if lost:
             notes.append(f"{lost} rows of {paths[0]} have no passthrough row and are left out")
     with about(paths[0]):
-        columns = canonical_fields(fields, notes)
+        columns, labels = canonical_fields(fields, notes)
         stacks, stack_id, index = _cs_images(fields)
         if wanted is not None:
             for name in wanted:
@@ -45,12 +46,22 @@ def read_cryosparc(paths: Sequence[Path], wanted: Sequence[str] | None, places: 
         warnings.warn(f"{paths[0]}: {note}", DataWarning, stacklevel=3)
     optics = tuple(name for name in columns if name in QUANTITIES and QUANTITIES[name].optics)
     return Particles(
-        columns, "cs", tuple(map(str, paths)), rows, stacks, stack_id, index, optics, notes=tuple(notes), places=places
+        columns,
+        "cs",
+        tuple(map(str, paths)),
+        rows,
+        stacks,
+        stack_id,
+        index,
+        optics,
+        notes=tuple(notes),
+        places=places,
+        labels=labels,
     )
 
 
-def canonical_fields(fields: dict[str, CsColumn], notes: list[str]) -> dict[str, Column]:
-    """CryoSPARC fields in canonical names and units; those without a canonical name keep theirs."""
+def canonical_fields(fields: dict[str, CsColumn], notes: list[str]) -> tuple[dict[str, Column], dict[str, str]]:
+    """CryoSPARC fields in canonical names and units, those without one under their own; and labels that are no rln."""
     left = dict(fields)
     columns: dict[str, Column] = {}
     for field, quantity in BY_CRYOSPARC.items():
@@ -65,9 +76,31 @@ def canonical_fields(fields: dict[str, CsColumn], notes: list[str]) -> dict[str,
         if (shape[:, 0] != shape[:, 1]).any():
             notes.append(f"{int((shape[:, 0] != shape[:, 1]).sum())} images are not square: ImageSize is their width")
             left["blob/shape"] = shape
+    _tilts(left, columns)
     _poses(left, columns, notes)
     _positions(left, columns)
-    return {**columns, **{name.removeprefix("star/"): column for name, column in left.items()}}
+    labels: dict[str, str] = {}
+    for field, column in left.items():
+        label = field.removeprefix(RELION)
+        name = name_of(label) if label != field else field
+        if name in columns:
+            raise MetadataError(field=name, expected="one column", found=f"{field} and a field of cryoSPARC's")
+        columns[name] = column
+        if "/" not in name and label != label_of(name, {}):
+            labels[name] = label
+    return columns, labels
+
+
+def _tilts(left: dict[str, CsColumn], columns: dict[str, Column]) -> None:
+    """Beam tilt in mrad from the length Cs sin(tilt); kept as it is where Cs cannot tell."""
+    tilt, aberration = left.get("ctf/tilt_A"), columns.get("SphericalAberration")
+    if not isinstance(tilt, np.ndarray) or tilt.ndim != 2 or tilt.shape[1] != 2 or aberration is None:
+        return
+    length = np.asarray(aberration, np.float64)[:, None] * 1e7
+    if not (np.abs(tilt) <= length).all() or not (length > 0).all():
+        return
+    columns["BeamTiltX"], columns["BeamTiltY"] = 1e3 * np.arcsin(tilt.astype(np.float64) / length).T
+    del left["ctf/tilt_A"]
 
 
 def _wide(column: CsColumn) -> Any:

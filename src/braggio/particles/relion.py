@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 
 from braggio.errors import DataWarning, MetadataError, about
 from braggio.formats.star import nearest, read_tables, scan
-from braggio.model.columns import Coded, Column, ImageNames
+from braggio.model.columns import Column, ImageNames
 from braggio.model.particles import DEFAULTS, REQUIRED
-from braggio.model.relion import bare
+from braggio.particles.labels import as_uint64, joined_components, label_of, name_of
 from braggio.particles.optics import GROUP, join_optics, pixel_size
 from braggio.particles.stacks import Places
 from braggio.particles.table import Particles
 
 _IMAGE = "ImageName"
-_OURS = {"braggioUid": "uid", "braggioSign": "Sign", "braggioSourceRow": "SourceRow"}  # what RELION has no label for
 _JOIN = (
     GROUP,
     "DetectorPixelSize",
@@ -46,9 +45,9 @@ def read_relion(path: Path, wanted: Sequence[str] | None, block: str | None, pla
     if wanted is not None:
         known = {*wanted, *REQUIRED, *DEFAULTS, *_JOIN, _IMAGE, "ImagePixelSize", "ImageSize", "OpticsGroupName"}
         for each in wanted:
-            if each not in {bare(label) for label in labels}:
+            if each not in {name_of(label) for label in labels}:
                 raise MetadataError(path=path, field=each, expected="a column", found=nearest(each, labels))
-        kept = [label for label in labels if bare(label) in known]
+        kept = [label for label in labels if name_of(label) in known]
     tables = read_tables(path, blocks=names, columns=kept)
     with about(path):
         particles, own = _bare(tables[name].columns)
@@ -103,24 +102,14 @@ def _bare(columns: dict[str, Any]) -> tuple[dict[str, Column], dict[str, str]]:
     """Columns by canonical name, and the own label of those that were not called ``rln`` before."""
     found: dict[str, Column] = {}
     own: dict[str, str] = {}
-    for label, column in columns.items():
-        name = _OURS.get(label, bare(label))
+    for label, column in joined_components(columns).items():
+        name = name_of(label)
         if name in found:
-            raise MetadataError(field=name, expected="one column", found=f"{label} and {own.get(name, 'rln' + name)}")
-        found[name] = _uids(column) if name == "uid" else column
-        if label != f"rln{name}" and label not in _OURS:
+            raise MetadataError(field=name, expected="one column", found=f"{label} and {label_of(name, own)}")
+        found[name] = as_uint64(column, label) if name == "uid" else column
+        if label != label_of(name, {}):
             own[name] = label
     return found, own
-
-
-def _uids(column: Column) -> Column:
-    """64-bit numbers, which a star file can only hold as text."""
-    if not isinstance(column, Coded):
-        return np.asarray(column).astype(np.uint64)
-    try:
-        return np.array([int(text) for text in column.texts], np.uint64)[column.codes]
-    except (ValueError, OverflowError) as error:
-        raise MetadataError(str(error), field="braggioUid", expected="64-bit integers") from None
 
 
 def _unify_pixels(columns: dict[str, Column], notes: list[str]) -> None:

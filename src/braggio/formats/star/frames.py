@@ -218,4 +218,14 @@ def _from_series(series: Any) -> Column:
         return np.asarray(series.to_numpy())
     if kind == "f":
         return np.asarray(series.to_numpy(np.float64))
-    return Coded.of(["<NA>" if value is None or value != value else str(value) for value in series.tolist()])
+    values = series.tolist()
+    missing = series.isna().to_numpy()
+    known = [value for value, gone in zip(values, missing, strict=True) if not gone]
+    if known and all(isinstance(value, (int, float, np.number)) for value in known):
+        if missing.any() or not all(isinstance(value, (int, np.integer)) for value in known):
+            return np.array(
+                [np.nan if gone else value for value, gone in zip(values, missing, strict=True)], np.float64
+            )
+        if all(-(2**63) <= value < 2**64 for value in known):
+            return np.array(values, np.int64 if max(known) < 2**63 else np.uint64)
+    return Coded.of(["<NA>" if gone else str(value) for value, gone in zip(values, missing, strict=True)])

@@ -14,9 +14,11 @@ from braggio._core import PartFile, write_star_rows
 from braggio.errors import FormatError, UnsupportedError, about
 from braggio.formats.star.table import StarTable
 from braggio.model.columns import Coded, Column, ImageNames
+from braggio.model.relion import kind_of
 
 _DECIMALS = re.compile(r"%\.(\d{1,2})f")
 _BLANK = re.compile(r"[ \t\v\f\r]")
+_NUMBER = re.compile(r"(?i)[+-]?(\d+\.?\d*|\.\d+|inf|nan)(e[+-]?\d+)?")
 _KEYWORD = re.compile(r"(?i)data_|loop_$")
 
 
@@ -151,21 +153,29 @@ def _core_column(label: str, column: Column, style: Style) -> tuple[Any, ...]:
             np.ascontiguousarray(column.numbers),
         )
     if isinstance(column, Coded):
-        texts = tuple(quoted(text, style.quote, style.quote_all) for text in column.texts)
+        # Under a label that nobody knows, texts that look like numbers would come back as numbers.
+        every = style.quote_all or (kind_of(label) is None and any(_NUMBER.fullmatch(text) for text in column.texts))
+        texts = tuple(quoted(text, style.quote, every) for text in column.texts)
         return "text", np.ascontiguousarray(column.codes), [_encoded(label, text) for text in texts]
     values = np.asarray(column)
     if values.dtype.kind == "f":
         as_text = style.real_texts()
         if as_text is not None:
-            return _core_column(label, Coded.of([as_text(value) for value in values.tolist()]), style)
+            return _unquoted(label, [as_text(value) for value in values.tolist()])
         return "real", np.ascontiguousarray(values, np.float64)
     if values.dtype.kind in "iub":
         if values.dtype.kind == "u" and values.size and int(values.max()) > np.iinfo(np.int64).max:
-            return _core_column(label, Coded.of([str(value) for value in values.tolist()]), style)
+            return _unquoted(label, [str(value) for value in values.tolist()])
         return "integer", np.ascontiguousarray(values, np.int64)
     if values.dtype.kind in "US":
         return _core_column(label, Coded.of([str(value) for value in values.tolist()]), style)
     raise FormatError(field=label, expected="a column of numbers or texts", found=values.dtype)
+
+
+def _unquoted(label: str, texts: list[str]) -> tuple[Any, ...]:
+    """Numbers that the core does not print, as texts."""
+    column = Coded.of(texts)
+    return "text", np.ascontiguousarray(column.codes), [_encoded(label, text) for text in column.texts]
 
 
 def _encoded(label: str, text: str) -> bytes:
