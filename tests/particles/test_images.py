@@ -10,7 +10,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from braggio.errors import LimitError, MetadataError
+from braggio.errors import DataWarning, LimitError, MetadataError
 from braggio.particles import CheckError, MissingStackError, read
 from braggio.particles.stream import images
 
@@ -212,6 +212,16 @@ def test_check_reads_each_header_once(maker, monkeypatch) -> None:
     real = module.stack_info
     monkeypatch.setattr(module, "stack_info", lambda path: calls.append(path) or real(path))
     assert read(maker.table(["1@a.mrcs"] * 50)).check().ok and len(calls) == 1
+
+
+def test_check_tells_of_bytes_after_the_last_image(maker) -> None:
+    maker.stack("a.mrcs")
+    with open("a.mrcs", "ab") as file:
+        file.write(b"tail")
+    table = read(maker.table(["1@a.mrcs"]))
+    with pytest.warns(DataWarning, match="a.mrcs: .*4 trailing bytes"):
+        report = table.check()
+    assert report.ok and len(report.oddities) == 1
 
 
 def test_only_missing_is_also_a_file_not_found(maker) -> None:

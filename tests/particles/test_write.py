@@ -294,8 +294,8 @@ def test_npz_keys_are_the_seeds_and_hold_no_objects(table) -> None:
 
 
 def test_outputs_do_not_depend_on_when_they_are_made(table) -> None:
-    convert(table, "one")
-    convert(table, "two")
+    convert(table, "one", batch_size=2)
+    convert(table, "two", batch_size=2, threads=3)
     for name in os.listdir("one"):
         if name.endswith(".json"):
             continue

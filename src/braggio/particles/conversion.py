@@ -7,14 +7,16 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from braggio import __version__
 from braggio.batch.staging import Staging, digest
+from braggio.batch.workers import in_order
 from braggio.errors import DataWarning, MetadataError
-from braggio.particles.batches import BatchOptions, split_into_batches, write_batch
+from braggio.particles.batches import Batch, BatchOptions, split_into_batches, write_batch
 from braggio.particles.checks import check
 from braggio.particles.grid import ImageGrid
 from braggio.particles.jobs import pair, read_job
@@ -48,6 +50,10 @@ class ConvertReport:
         Columns that the input did not have, and the value that was used.
     notes : tuple of str
         From reading.
+    inputs : tuple of str
+        Tables and stacks that were read.
+    task : str
+        Digest of inputs and options.
     """
 
     folder: str
@@ -58,6 +64,8 @@ class ConvertReport:
     flat: int
     defaults: dict[str, float]
     notes: tuple[str, ...]
+    inputs: tuple[str, ...]
+    task: str
 
     def to_json(self) -> bytes:
         """The record that is written beside the outputs."""
@@ -82,6 +90,8 @@ def convert(
     prefix: str = "particles",
     precision: str = "exact",
     overwrite: bool = False,
+    dry_run: bool = False,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> ConvertReport:
     """Restack the images of a table into batches.
@@ -116,6 +126,10 @@ def convert(
         Of the star files.
     overwrite : bool
         Replace outputs of another run.
+    dry_run : bool
+        Check everything, write nothing, and give the report of what would be written.
+    threads : int
+        Batches at once, each in memory; the outputs are the same for any number.
     progress : callable, optional
         Called with (images done, images).
 
@@ -131,7 +145,7 @@ def convert(
         An output exists, or cannot be written; nothing is left behind.
     """
     options = BatchOptions(batch_size, downsample_factor, downsample_type, normalize, metadata, sign, prefix, precision)
-    return _run([table], out, options, descriptor, pixel_size, overwrite, progress)
+    return _run([table], out, options, descriptor, pixel_size, _How(overwrite, dry_run, threads, progress))
 
 
 def convert_indexed(
@@ -161,6 +175,8 @@ def convert_paired(
     prefix: str = "particles",
     precision: str = "exact",
     overwrite: bool = False,
+    dry_run: bool = False,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> ConvertReport:
     """Restack generic star files and their stacks, pair by pair; a batch never holds images of two inputs.
@@ -188,7 +204,7 @@ def convert_paired(
     options = BatchOptions(
         batch_size, downsample_factor, downsample_type, normalize, metadata, False, prefix, precision
     )
-    return _run(tables, out, options, descriptor, pixel_size, overwrite, progress)
+    return _run(tables, out, options, descriptor, pixel_size, _How(overwrite, dry_run, threads, progress))
 
 
 def restack(table: Particles, out: File, **options: Any) -> ConvertReport:
@@ -199,14 +215,23 @@ def restack(table: Particles, out: File, **options: Any) -> ConvertReport:
 # ---- how it is done
 
 
+@dataclass(frozen=True)
+class _How:
+    """What does not change the outputs."""
+
+    overwrite: bool
+    dry_run: bool
+    threads: int
+    progress: Progress | None
+
+
 def _run(
     tables: Sequence[Particles],
     out: File,
     options: BatchOptions,
     descriptor: ImageGrid | None,
     pixel_size: float | None,
-    overwrite: bool,
-    progress: Progress | None,
+    how: _How,
 ) -> ConvertReport:
     grids = [_input_grid(table, descriptor, pixel_size) for table in tables]
     different = [grid for grid in grids if grid != grids[0]]
@@ -214,37 +239,74 @@ def _run(
         raise MetadataError(field="grid", expected=f"one for all inputs: {grids[0]}", found=str(different[0]))
     grid = grids[0].binned(options.downsample_factor)
     batches = list(split_into_batches(tables, options))
-    outputs = [batch.stem + suffix for batch in batches for suffix in options.suffixes()]
-    with Staging(
-        out,
-        options.prefix,
-        digest({"files": [table.files for table in tables], "options": asdict(options), "grid": asdict(grid)}),
-    ) as staging:
-        staging.begin([*outputs, RECORD], overwrite=overwrite)
-        done, total, flat = 0, sum(table.n for table in tables), 0
-        for batch in batches:
-            flat += write_batch(batch, staging, grids[0], grid, options)
-            done += batch.table.n
-            if progress is not None:
-                progress(done, total)
-        report = ConvertReport(
-            folder=os.fspath(out),
-            images=total,
-            grid=grid,
-            batches=tuple(
-                {"stem": b.stem, "first_row": b.start, "images": b.table.n, "input": b.table.files[0]} for b in batches
-            ),
-            outputs=tuple(outputs),
-            flat=flat,
-            defaults=tables[0].defaults,
-            notes=tuple(note for table in tables for note in table.notes),
+    report = _plan(tables, out, options, grid, batches)
+    if how.dry_run:
+        return report
+    with Staging(out, options.prefix, report.task) as staging:
+        staging.begin([*report.outputs, RECORD], overwrite=how.overwrite)
+        done = [0, 0]  # batches, images
+
+        def advance(number: int, _: int) -> None:
+            done[1] += sum(batch.table.n for batch in batches[done[0] : number])
+            done[0] = number
+            if how.progress is not None:
+                how.progress(done[1], report.images)
+
+        flat = in_order(
+            lambda batch, _: write_batch(batch, staging, grids[0], grid, options),
+            batches,
+            threads=how.threads,
+            state=lambda: None,
+            progress=advance,
         )
-        staging.publish(outputs, RECORD, report.to_json())
-    if flat:
+        report = replace(report, flat=sum(flat))
+        staging.publish(report.outputs, RECORD, report.to_json())
+    if report.flat:
         warnings.warn(
-            f"{out}: {flat} images without contrast or with NaN could not be scaled", DataWarning, stacklevel=3
+            f"{out}: {report.flat} images without contrast or with NaN could not be scaled", DataWarning, stacklevel=3
         )
     return report
+
+
+def _plan(
+    tables: Sequence[Particles], out: File, options: BatchOptions, grid: ImageGrid, batches: Sequence[Batch]
+) -> ConvertReport:
+    task = {"files": [table.files for table in tables], "options": asdict(options), "grid": asdict(grid)}
+    return ConvertReport(
+        folder=os.fspath(out),
+        images=sum(table.n for table in tables),
+        grid=grid,
+        batches=tuple(
+            {"stem": b.stem, "first_row": b.start, "images": b.table.n, "input": b.table.files[0]} for b in batches
+        ),
+        outputs=tuple(batch.stem + suffix for batch in batches for suffix in options.suffixes()),
+        flat=0,
+        defaults={name: value for table in tables for name, value in table.defaults.items()},
+        notes=tuple(note for table in tables for note in table.notes),
+        inputs=tuple(sorted({*(file for table in tables for file in table.files), *_stack_files(tables)})),
+        task=digest(task),
+    )
+
+
+def _stack_files(tables: Sequence[Particles]) -> set[str]:
+    files = set()
+    for table in tables:
+        paths = table.resolve()
+        files |= {str(paths[int(stack)]) for stack in np.unique(np.asarray(table.stack_id))}
+    return files
+
+
+def is_current(report: ConvertReport) -> bool:
+    """Say whether the folder of a report holds just these outputs, made after their inputs last changed."""
+    folder = Path(report.folder)
+    try:
+        record = json.loads((folder / RECORD).read_bytes())
+        made = (folder / RECORD).stat().st_mtime_ns
+        inputs = [Path(file).stat().st_mtime_ns for file in report.inputs]
+    except (OSError, ValueError):
+        return False
+    whole = all((folder / name).is_file() for name in report.outputs)
+    return whole and isinstance(record, dict) and record.get("task") == report.task and max(inputs) <= made
 
 
 def _input_grid(table: Particles, descriptor: ImageGrid | None, pixel_size: float | None) -> ImageGrid:
