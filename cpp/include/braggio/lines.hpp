@@ -22,7 +22,11 @@ inline std::string line_field(std::uint64_t number) { return "line " + std::to_s
 class Lines {
  public:
   Lines(const Source& source, std::uint64_t offset = 0, std::uint64_t number = 1)
-      : source_(source), next_offset_(offset), read_offset_(offset), next_number_(number), buffer_(block_bytes + padding) {}
+      : source_(source),
+        next_offset_(offset),
+        read_offset_(offset),
+        next_number_(number),
+        buffer_(block_bytes + padding) {}
 
   // The next line without its end (LF or CRLF); it stays valid until the next call. False at the end.
   bool next(std::string_view& line) {

@@ -154,7 +154,8 @@ inline unsigned leading_digits(std::uint64_t word) {
 inline std::uint64_t joined_digits(std::uint64_t word, unsigned count) {
   word = (word & 0x0f0f0f0f0f0f0f0f) << (64 - 8 * count);
   word = word * 10 + (word >> 8);
-  return ((word & 0x000000ff000000ff) * 0x000f424000000064 + ((word >> 16) & 0x000000ff000000ff) * 0x0000271000000001) >>
+  return ((word & 0x000000ff000000ff) * 0x000f424000000064 +
+          ((word >> 16) & 0x000000ff000000ff) * 0x0000271000000001) >>
          32;
 }
 
@@ -179,10 +180,11 @@ inline Real parse_padded_real(std::string_view text) {
     if (digits - 1 < 7 && decimals - 1 < 8 && p[digits] == '.') {
       const std::uint64_t part = detail::eight_bytes(p + digits + 1);
       if (detail::leading_digits(part) >= decimals) {
-        const std::uint64_t mantissa =
-            detail::joined_digits(whole, digits) * detail::integer_powers[decimals] + detail::joined_digits(part, decimals);
+        const std::uint64_t mantissa = detail::joined_digits(whole, digits) * detail::integer_powers[decimals] +
+                                       detail::joined_digits(part, decimals);
         const double value = static_cast<double>(static_cast<std::int64_t>(mantissa)) / detail::powers_of_ten[decimals];
-        return {std::bit_cast<double>(std::bit_cast<std::uint64_t>(value) | std::uint64_t{negative} << 63), false, true};
+        return {std::bit_cast<double>(std::bit_cast<std::uint64_t>(value) | std::uint64_t{negative} << 63), false,
+                true};
       }
     }
   }
