@@ -239,6 +239,33 @@ def test_written_files_are_read_back(tmp_path, format: str, rows: int) -> None:
         write_cs(tmp_path / "b.cs", {"uid": np.zeros(2), "a": np.zeros(3)})
 
 
+def test_csdat_is_that_of_cryosparc_tools(tmp_path) -> None:
+    """Both ways, field by field, where the package is installed."""
+    dataset = pytest.importorskip("cryosparc.dataset", reason="CSDAT NOT COMPARED: no cryosparc-tools")
+    array = records(500)
+    array["n"] = "é"
+    theirs = dataset.Dataset(
+        [
+            (name, array[name].tolist() if array[name].dtype.kind in "SU" else array[name])
+            for name in ("uid", "blob/idx", "blob/shape", "ctf/df1_A")
+        ]
+        + [("blob/path", [text.decode() for text in array["blob/path"].tolist()]), ("n", array["n"].tolist())]
+    )
+    theirs.save(str(tmp_path / "theirs.cs"), format=dataset.CSDAT_FORMAT)
+    ours = read_cs(tmp_path / "theirs.cs")
+    assert (tmp_path / "theirs.cs").read_bytes().startswith(b"\x95CSDAT")
+    for name in ("uid", "blob/idx", "blob/shape", "ctf/df1_A"):
+        assert np.array_equal(ours[name], array[name]) and ours[name].dtype == array[name].dtype, name
+    assert list(ours["blob/path"]) == [text.decode() for text in array["blob/path"].tolist()]
+    assert list(ours["n"]) == ["é"] * 500
+    for format in ("csdat", "npy"):
+        write_cs(tmp_path / f"{format}.cs", ours, format=format)
+        again = dataset.Dataset.load(str(tmp_path / f"{format}.cs"))
+        for name in ("uid", "blob/idx", "blob/shape", "ctf/df1_A"):
+            assert np.array_equal(np.asarray(again[name]), array[name]), name
+        assert list(again["blob/path"]) == list(ours["blob/path"]) and list(again["n"]) == ["é"] * 500
+
+
 # ---- passthrough
 
 

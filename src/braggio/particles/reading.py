@@ -93,7 +93,7 @@ def read(
     places = Places(
         None if folder is None else os.fspath(folder), None if base is None else os.fspath(base), allow_outside
     )
-    if is_cs(Source.open(str(paths[0])).read(0, 6)):
+    if is_cs(Source.open(str(paths[0])).read(0, 6)) or paths[0].suffix == ".cs":
         table = read_cryosparc(paths, columns, places, how)
     elif len(paths) > 1:
         raise MetadataError(

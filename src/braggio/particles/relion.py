@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import DataWarning, MetadataError, about
-from braggio.formats.star import nearest, read_tables, scan
-from braggio.model.columns import Column, ImageNames
+from braggio.formats.star import StarTable, nearest, read_tables, scan
+from braggio.model.columns import Coded, Column, ImageNames
 from braggio.model.particles import DEFAULTS, REQUIRED
+from braggio.model.relion import kind_of
 from braggio.particles.labels import as_uint64, joined_components, label_of, name_of
 from braggio.particles.optics import GROUP, join_optics, pixel_size
 from braggio.particles.stacks import Places
@@ -36,9 +37,7 @@ def read_relion(path: Path, wanted: Sequence[str] | None, block: str | None, pla
     blocks = scan(path)
     with about(path):
         name = _particle_block([(each.name, each.loop) for each in blocks], block)
-        optics_name = (
-            "optics" if name != "optics" and any(each.name == "optics" and each.loop for each in blocks) else None
-        )
+        optics_name = "optics" if name != "optics" and any(each.name == "optics" for each in blocks) else None
         labels = [label for each in blocks if each.name in (name, optics_name) for label in each.labels]
     names = [name] if optics_name is None else [name, optics_name]
     kept = None
@@ -51,7 +50,7 @@ def read_relion(path: Path, wanted: Sequence[str] | None, block: str | None, pla
     tables = read_tables(path, blocks=names, columns=kept)
     with about(path):
         particles, own = _bare(tables[name].columns)
-        optics, own_optics = _bare(tables[optics_name].columns) if optics_name else ({}, {})
+        optics, own_optics = _bare(_as_rows(tables[optics_name])) if optics_name else ({}, {})
         joined = join_optics(particles, optics)
         columns = joined.columns
         image = columns.pop(_IMAGE, None)
@@ -73,6 +72,18 @@ def read_relion(path: Path, wanted: Sequence[str] | None, block: str | None, pla
         places=places,
         labels={**own, **own_optics},
     )
+
+
+def _as_rows(table: StarTable) -> dict[str, Any]:
+    """The columns of a table; a list of values, as a program may write one optics group, is its only row."""
+    if table.loop:
+        return table.columns
+    return {
+        label: Coded.of([value])
+        if isinstance(value, str)
+        else np.array([value], np.float64 if kind_of(label) == "real" else None)
+        for label, value in table.columns.items()
+    }
 
 
 def _particle_block(blocks: Sequence[tuple[str, bool]], asked: str | None) -> str:
@@ -143,5 +154,13 @@ def _split(image: Column | None) -> tuple[tuple[str, ...], NDArray[np.int32] | N
             field=f"ImageName, row {row}",
             expected="<number from 1>@<path>",
             found=repr(name),
+        )
+    if "" in image.stacks.texts:
+        rows = np.flatnonzero(image.stacks.codes == image.stacks.texts.index(""))
+        raise MetadataError(
+            f"no path after the '@' ({rows.size} such rows)",
+            field=f"ImageName, row {int(rows[0])}",
+            expected="<number from 1>@<path>",
+            found=repr(image[int(rows[0])]),
         )
     return image.stacks.texts, image.stacks.codes, image.numbers - np.int32(1)

@@ -110,7 +110,7 @@ def _head(name: str, table: StarTable, style: Style) -> bytes:
         lines += [f"_{_word(label)} #{number} " for number, label in enumerate(table.columns, 1)]
     else:
         width = max((len(label) for label in table.columns), default=0) + 1
-        lines += [f"_{_word(label):{width}} {_item(value, style)}" for label, value in table.columns.items()]
+        lines += [f"_{_word(label):{width}} {_item(label, value, style)}" for label, value in table.columns.items()]
     return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")
 
 
@@ -120,7 +120,7 @@ def _word(text: str) -> str:
     return text
 
 
-def _item(value: Any, style: Style) -> str:
+def _item(label: str, value: Any, style: Style) -> str:
     if isinstance(value, (bool, np.bool_)):
         return str(int(value))
     if isinstance(value, (int, np.integer)):
@@ -130,7 +130,8 @@ def _item(value: Any, style: Style) -> str:
         return (
             style.na_rep if number != number else (style.float_format % number if style.float_format else repr(number))
         )
-    return quoted(str(value), style.quote, style.quote_all)
+    text = str(value)
+    return quoted(text, style.quote, style.quote_all or (kind_of(label) is None and bool(_NUMBER.fullmatch(text))))
 
 
 def _core_columns(table: StarTable, style: Style) -> list[tuple[Any, ...]]:
