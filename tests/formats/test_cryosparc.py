@@ -215,12 +215,41 @@ def test_hostile_csdat() -> None:
         {"dtype": 3},
         {"dtype": [["a"]]},
         {"dtype": [["uid", "<u8", [0]]]},
+        {"dtype": [["uid", "<u8", [65536, 65536, 65536, 65536]]]},
+        {"dtype": [[["uid"], "<u8"]]},
+        {"dtype": [["uid", {}]]},
+        {"compression": ["lz4"]},
+        {"compressed_fields": [["uid"]]},
+        {"compressed_fields": 5},
     ):
         head = json.dumps({**json.loads(content[10 : 10 + length]), **change}).encode()
         with pytest.raises(BraggioError):
             read_cs(content[:6] + struct.pack("<I", len(head)) + head + content[10 + length :])
     with pytest.raises(FormatError):
         read_cs(b"\x95CSDAT" + struct.pack("<I", 5) + b"[[[[[")
+
+
+def test_damaged_columns_of_csdat() -> None:
+    """Bad LZ4, offsets past the heap, and text that is no characters."""
+
+    def column(code: str, raw: bytes, squeezed: bool = False) -> bytes:
+        head = {"length": 1, "dtype": [["a", code]], "compression": "lz4", "compressed_fields": ["a"] * squeezed}
+        text = json.dumps(head).encode()
+        return b"\x95CSDAT" + struct.pack("<I", len(text)) + text + struct.pack("<I", len(raw)) + raw + b"\0"
+
+    assert read_cs(column("<u8", bytes(8)))["a"].tolist() == [0]
+    assert list(read_cs(column("<U2", "é".encode("utf-32-le") + bytes(4)))["a"]) == ["é"]
+    for content, message in (
+        (column("<u8", b"\xff" * 8, True), "damaged LZ4"),
+        (column("<u8", b"\0", True), "damaged LZ4|expected 8 bytes"),
+        (column("|O", struct.pack("<Q", 9)), "offsets below the heap's 1 bytes, found 9"),
+        (column("<U1", b"\xff" * 4), "expected characters"),
+        (column("<u8", bytes(9)), "expected 8 bytes"),
+    ):
+        with pytest.raises(FormatError, match=message):
+            read_cs(content)
+    with pytest.raises(FormatError, match="expected characters"):
+        read_cs(npy(np.array([("a",)], [("n", "<U1")])).replace(b"a\0\0\0", b"a\0\0\xff"))
 
 
 @pytest.mark.parametrize("format", ["npy", "csdat"])

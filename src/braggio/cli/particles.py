@@ -168,7 +168,7 @@ def _info(arguments: argparse.Namespace, session: Session) -> None:
     if arguments.sheet:
         facts["sheet"] = _sheet(table, arguments)
     if arguments.plot:
-        _plot(table, arguments)
+        facts["not_finite"] = _plot(table, arguments)
         facts["plot"] = arguments.plot
     session.done("\n".join(lines), **facts)
 
@@ -188,16 +188,20 @@ def _sheet(table: Particles, arguments: argparse.Namespace) -> str:
     return str(arguments.sheet)
 
 
-def _plot(table: Particles, arguments: argparse.Namespace) -> None:
+def _plot(table: Particles, arguments: argparse.Namespace) -> int:
+    """Draw; how many rows have a CTF that is no number and are left out."""
     import numpy as np
 
     from braggio.particles import mean_ctf
     from braggio.plots.particles import write_ctf_plot
 
-    size = float(np.min(table["ImagePixelSize"])) if "ImagePixelSize" in table else 1.5
-    frequency = np.linspace(0, 1 / (2 * size), 400)
-    defocus = (np.asarray(table["DefocusU"]) + np.asarray(table["DefocusV"])) / 2
-    write_ctf_plot(arguments.plot, frequency, mean_ctf(table, frequency)[0], defocus, overwrite=arguments.force)
+    finite = np.all([np.isfinite(column) for column in table.ctf().values()], axis=0)
+    shown = table.select(finite)
+    size = float(np.min(shown["ImagePixelSize"], initial=np.inf)) if "ImagePixelSize" in shown else np.inf
+    frequency = np.linspace(0, 1 / (2 * (size if np.isfinite(size) and size > 0 else 1.5)), 400)
+    defocus = (np.asarray(shown["DefocusU"]) + np.asarray(shown["DefocusV"])) / 2
+    write_ctf_plot(arguments.plot, frequency, mean_ctf(shown, frequency)[0], defocus, overwrite=arguments.force)
+    return int(table.n - shown.n)
 
 
 def _check(arguments: argparse.Namespace, session: Session) -> None:

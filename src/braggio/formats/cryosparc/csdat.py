@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from braggio.formats.cryosparc.fields import (
     Field,
     choose,
     empty_column,
+    native,
     parse_field,
     require_once,
 )
@@ -54,6 +56,9 @@ def csdat_header(source: Source) -> tuple[list[tuple[str, str, tuple[int, ...]]]
         raise FormatError(field="length", expected="rows", found=header["length"])
     if header.get("compression") not in (None, "lz4", "none"):
         raise UnsupportedError(field="compression", expected="lz4 or none", found=str(header["compression"])[:80])
+    squeezed = header.setdefault("compressed_fields", [])
+    if not isinstance(squeezed, list) or not all(isinstance(name, str) for name in squeezed):
+        raise FormatError(field="compressed_fields", expected="a list of names", found=str(squeezed)[:80])
     return [_csdat_field(entry) for entry in header["dtype"][:MAX_FIELDS]], header, 10 + length
 
 
@@ -77,8 +82,7 @@ def read_csdat(source: Source, fields: Sequence[str] | None) -> dict[str, CsColu
             for name, code, shape in found
             if name in chosen
         }
-    squeezed = header.get("compressed_fields")
-    compressed = set(squeezed if isinstance(squeezed, list) else ()) if header.get("compression") == "lz4" else set()
+    compressed = set(header["compressed_fields"]) if header.get("compression") == "lz4" else set()
     columns: dict[str, Any] = {}
     for name, code, shape in found:
         size_bytes = source.read(offset, 4)
@@ -101,17 +105,14 @@ def read_csdat(source: Source, fields: Sequence[str] | None) -> dict[str, CsColu
     return {name: _from_heap(name, column, heap) if name in texts else column for name, column in columns.items()}
 
 
-def _csdat_column(
-    name: str, code: str, shape: tuple[int, ...], rows: int, stored: bytes, compressed: bool
-) -> NDArray[Any]:
+def _csdat_column(name: str, code: str, shape: tuple[int, ...], rows: int, stored: bytes, compressed: bool) -> CsColumn:
     dtype = np.dtype(code).newbyteorder("<") if code[0] not in "<>|=" else np.dtype(code)
-    need = rows * dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    need = rows * dtype.itemsize * math.prod(shape)
     if compressed:
         stored = _inflated(name, stored, need)
     if len(stored) != need:
         raise FormatError(field=name, expected=f"{need} bytes ({rows} rows)", found=f"{len(stored)} bytes")
-    values = np.frombuffer(stored, dtype).reshape((rows, *shape))
-    return np.asarray(values.astype(values.dtype.newbyteorder("=")))
+    return native(name, np.frombuffer(stored, dtype).reshape((rows, *shape)).copy())
 
 
 def _inflated(name: str, stored: bytes, need: int) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -34,7 +36,7 @@ class Field:
     @property
     def size(self) -> int:
         """Bytes in a record."""
-        return self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
+        return self.dtype.itemsize * math.prod(self.shape)
 
 
 def parse_field(entry: Any, offset: int) -> Field:
@@ -74,3 +76,25 @@ def choose(names: Sequence[str], fields: Sequence[str] | None) -> list[str]:
         if name not in names:
             raise MetadataError(field=name, expected="a field of the file", found=", ".join(names[:12]) or "none")
     return [name for name in names if fields is None or name in fields]
+
+
+def native(name: str, values: NDArray[Any] | None) -> CsColumn:
+    """A column in native byte order; one text a row is coded.
+
+    Raises
+    ------
+    FormatError
+        UCS-4 text with numbers that are no characters.
+    """
+    assert values is not None
+    values = values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
+    if values.dtype.kind == "U":
+        points = np.ascontiguousarray(values).reshape(-1).view(np.uint32)
+        if points.size and int(points.max()) > sys.maxunicode:
+            raise FormatError(field=name, expected="characters", found=hex(int(points.max())))
+    if values.dtype.kind in "SU" and values.ndim == 1:
+        texts = values.tolist()
+        return Coded.of(
+            [text.decode("utf-8", "surrogateescape") for text in texts] if values.dtype.kind == "S" else texts
+        )
+    return values

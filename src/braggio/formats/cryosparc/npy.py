@@ -20,6 +20,7 @@ from braggio.formats.cryosparc.fields import (
     Field,
     choose,
     empty_column,
+    native,
     parse_field,
     require_once,
 )
@@ -118,17 +119,10 @@ def read_npy(source: Source, fields: Sequence[str] | None) -> dict[str, CsColumn
     ]
     results = gather_records(source, first, record, rows, wanted)
     return {
-        field.name: Coded(coded[0], tuple(coded[1])) if coded is not None else _native(out)
+        field.name: Coded(coded[0], tuple(coded[1])) if coded is not None else native(field.name, out)
         for field, out, coded in zip(chosen, targets, results, strict=True)
         if coded is not None or out is not None
     }
-
-
-def _native(values: NDArray[Any] | None) -> CsColumn:
-    assert values is not None
-    if values.dtype.kind == "U" and values.ndim == 1:
-        return Coded.of(values.astype(values.dtype.newbyteorder("=")).tolist())
-    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 
 
 def npy_pieces(columns: Mapping[str, CsColumn]) -> Iterator[bytes]:
