@@ -47,7 +47,7 @@ def read_relion(path: Path, wanted: Sequence[str] | None, block: str | None, pla
             if each not in {name_of(label) for label in labels}:
                 raise MetadataError(path=path, field=each, expected="a column", found=nearest(each, labels))
         kept = [label for label in labels if name_of(label) in known]
-    tables = read_tables(path, blocks=names, columns=kept)
+    tables = read_tables(path, blocks=names, columns=kept, scanned=blocks)
     with about(path):
         particles, own = _bare(tables[name].columns)
         optics, own_optics = _bare(_as_rows(tables[optics_name])) if optics_name else ({}, {})

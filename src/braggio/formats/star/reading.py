@@ -51,6 +51,7 @@ def read_tables(
     columns: Sequence[str] | None = None,
     as_text: Iterable[str] = (),
     split_images: bool = True,
+    scanned: Sequence[StarBlock] | None = None,
 ) -> dict[str, StarTable]:
     r"""Read blocks into numpy columns.
 
@@ -66,6 +67,8 @@ def read_tables(
         Labels to keep as text whatever they look like.
     split_images : bool
         Give ``rlnImageName`` as `ImageNames` rather than as one text a row.
+    scanned : sequence of StarBlock, optional
+        What `scan` gave for this file, which is then not scanned again.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def read_tables(
     """
     source, path = _source(file)
     with about(path):
-        found = scan_star(source)
+        found = scan_star(source) if scanned is None else scanned
         chosen = _chosen_blocks(found, blocks)
         _require_columns(chosen, columns)
         text = {bare(label) for label in as_text}
