@@ -44,6 +44,31 @@ void read_frame(const HeldSource& self, const FrameLayout& layout, std::uint64_t
                target.subspan(at, std::min<std::size_t>(block_bytes, target.size() - at)));
 }
 
+// Frame frames[k] into out[places[k]].
+void read_frames(const HeldSource& self, const FrameLayout& layout, const py::array_t<std::int64_t>& frames,
+                 const py::array& out, const py::array_t<std::int64_t>& places) {
+  require_writeable(out, "out");
+  if (frames.ndim() != 1 || places.ndim() != 1 || frames.size() != places.size())
+    throw py::value_error("frames and places must be of one length");
+  if (out.ndim() == 0 || static_cast<std::uint64_t>(out.nbytes()) !=
+                             checked_product(static_cast<std::uint64_t>(out.shape(0)), layout.frame_bytes(), "out"))
+    throw py::value_error("out has another size than its frames");
+  const auto all =
+      std::span(static_cast<std::byte*>(const_cast<void*>(out.data())), static_cast<std::size_t>(out.nbytes()));
+  const auto room = out.shape(0);
+  const auto from = frames.unchecked<1>(), to = places.unchecked<1>();
+  for (py::ssize_t k = 0; k < frames.size(); ++k)
+    if (from(k) < 0 || to(k) < 0 || to(k) >= room) throw py::index_error("frame or place out of range");
+  py::gil_scoped_release release;
+  for (py::ssize_t k = 0; k < frames.size(); ++k) {
+    const MutableBytes target =
+        all.subspan(static_cast<std::size_t>(to(k)) * layout.frame_bytes(), layout.frame_bytes());
+    for (std::uint64_t at = 0; at < target.size(); at += block_bytes)
+      read_block(self.source, layout, static_cast<std::uint64_t>(from(k)), at,
+                 target.subspan(at, std::min<std::size_t>(block_bytes, target.size() - at)));
+  }
+}
+
 }  // namespace
 
 void add_source(py::module_& module) {
@@ -61,6 +86,8 @@ void add_source(py::module_& module) {
       .def_property_readonly("size", [](const HeldSource& self) { return self.source.size(); })
       .def("read", &read, py::arg("offset"), py::arg("count"),
            "At most `count` bytes from `offset` on; fewer at the end.")
+      .def("read_frames", &read_frames, py::arg("layout"), py::arg("frames"), py::arg("out").noconvert(),
+           py::arg("places"), "Fill out[places[k]] with frame frames[k], in native byte order.")
       .def("read_frame", &read_frame, py::arg("layout"), py::arg("frame"), py::arg("out").noconvert(),
            "Fill `out` with the native pixels of one frame.");
 }

@@ -1,4 +1,4 @@
-#include "braggio/star.hpp"
+#include "braggio/star_rows.hpp"
 
 #include <algorithm>
 #include <string>

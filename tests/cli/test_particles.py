@@ -56,6 +56,38 @@ def test_convert_restack_select(maker, capsys) -> None:
     assert main(["particles", "select", "p.star", "--where", "nonsense", "-o", "t.star"]) == 1
 
 
+def test_outputs_that_exist(maker, capsys) -> None:
+    """-f replaces, -n leaves and is no failure, -u replaces what has changed, --dry-run writes nothing."""
+    import os
+    from pathlib import Path
+
+    convert = ["particles", "convert", "p.star", "-o", "O", "--batch-size", "2", "-j", "2"]
+    assert main([*convert, "--dry-run"]) == 0 and not Path("O").exists()
+    assert "3 images of 8 x 8 at 1.5 A in 2 batches: would be written" in capsys.readouterr().out
+    assert main(convert) == 0
+    made = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in Path("O").iterdir()}
+
+    def untouched() -> bool:
+        return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in Path("O").iterdir()} == made
+
+    assert main(convert) == 1 and main([*convert, "-n"]) == 0 and main([*convert, "-u"]) == 0 and untouched()
+    assert "up to date" in capsys.readouterr().out
+    assert main([*convert, "-u", "--normalize", "none"]) == 0 and not untouched()
+    assert main([*convert, "-u"]) == 0 and {p.name: p.read_bytes() for p in Path("O").iterdir()} == {
+        name: content for name, (_, content) in made.items()
+    }
+    made = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in Path("O").iterdir()}
+    os.utime("a.mrcs")
+    assert main([*convert, "-u"]) == 0 and not untouched()
+    for action, name in (("select", "s.star"), ("star2cs", "s.cs")):
+        command = ["particles", action, "p.star", "-o", name]
+        assert main([*command, "--dry-run"]) == 0 and not Path(name).exists()
+        assert main(command) == 0
+        Path(name).write_text("mine")
+        assert main(command) == 1 and main([*command, "-n"]) == 0 and Path(name).read_text() == "mine"
+        assert main([*command, "-f"]) == 0 and read(name).n == 3
+
+
 def test_both_ways(maker) -> None:
     assert main(["particles", "star2cs", "p.star", "-o", "a.cs", "--format", "csdat"]) == 0
     assert main(["particles", "cs2star", "a.cs", "-o", "b.star", "--exact"]) == 0

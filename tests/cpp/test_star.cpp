@@ -1,6 +1,6 @@
 // Protects: no damage to a STAR file reads or writes outside memory, loses a row in silence or gives anything but a
 // typed refusal.
-#include "braggio/star.hpp"
+#include "braggio/star_rows.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,6 +10,7 @@
 
 #include "braggio/star_text.hpp"
 #include "refusal.hpp"
+#include "star_reader.hpp"
 
 using namespace braggio;
 using namespace braggio::testing;
@@ -28,34 +29,9 @@ std::string valid_sample() {
   return text.erase(text.find(bad), bad.size());
 }
 
-// Everything of a file, with kinds guessed: what a sanitizer is to see.
 std::size_t read_all(std::string_view text) {
   const std::vector<char> bytes(text.begin(), text.end());  // of just this size
-  const Source source = Source::over(std::as_bytes(std::span(bytes)));
-  std::size_t cells = 0;
-  for (const StarBlock& block : scan_star(source)) {
-    if (!block.loop) continue;
-    for (const CellKind kind : {CellKind::integer, CellKind::real, CellKind::text, CellKind::image}) {
-      std::vector<StarColumn> columns(block.labels.size());
-      std::vector<Dictionary> dictionaries(columns.size());
-      std::vector<std::vector<std::int64_t>> integers(columns.size(), std::vector<std::int64_t>(block.rows));
-      std::vector<std::vector<double>> reals(columns.size(), std::vector<double>(block.rows));
-      std::vector<std::vector<std::int32_t>> codes(columns.size(), std::vector<std::int32_t>(block.rows)),
-          numbers = codes;
-      for (std::size_t i = 0; i < columns.size(); ++i) {
-        columns[i].kind = kind;
-        columns[i].guessed = true;
-        columns[i].integers = integers[i].data();
-        columns[i].reals = reals[i].data();
-        columns[i].codes = codes[i].data();
-        columns[i].numbers = numbers[i].data();
-        columns[i].dictionary = &dictionaries[i];
-      }
-      fill_star(source, block, columns);
-      cells += block.rows * columns.size();
-    }
-  }
-  return cells;
+  return read_star(Source::over(std::as_bytes(std::span(bytes))));
 }
 
 }  // namespace
@@ -86,22 +62,66 @@ TEST_CASE("every truncation, and every byte turned into others") {
     }
 }
 
-TEST_CASE("plain tokens are those of the careful reader") {
+TEST_CASE("plain rows are those of the careful reader") {
   std::uint64_t state = 1;
   const auto random = [&] { return state = state * 6364136223846793005u + 1442695040888963407u, state >> 33; };
-  std::vector<std::string_view> plain;
+  std::size_t plain_rows = 0;
   for (int round = 0; round < 20000; ++round) {
-    std::string line(random() % 200, 'x');
-    for (char& c : line) c = "abc.1 -\t  \v\f\r\xe9@#\""[random() % (round % 2 ? 14 : 17)];
+    const std::size_t size = random() % 200;
+    std::string padded(size + 64, 'x');  // what follows a line in the buffer is no part of it
+    for (std::size_t i = 0; i < size; ++i) padded[i] = "abc.1 -\t  \v\f\r\xe9@#\""[random() % (round % 2 ? 14 : 17)];
+    const std::string_view line = std::string_view(padded).substr(0, size);
     Tokens tokens(line, 1);
     std::vector<std::string> careful;
     std::string_view token;
+    bool special = false;
     const auto error = refusal([&] {
-      while (tokens.next(token)) careful.emplace_back(token);
+      while (tokens.next(token)) {
+        careful.emplace_back(token);
+        special = special || tokens.quoted();
+      }
     });
-    if (!detail::split_plain(line, 1000, plain)) continue;
+    if (careful.empty()) continue;
+    PlainRows rows(careful.size(), 1), fewer(careful.size() + 1, 1);
+    rows.clear(line.data());
+    fewer.clear(line.data());
+    CHECK_FALSE(fewer.add(line));
+    if (!rows.add(line)) continue;
+    ++plain_rows;
     CHECK_FALSE(error);
-    CHECK(std::vector<std::string>(plain.begin(), plain.end()) == careful);
+    CHECK_FALSE(special);
+    for (std::size_t i = 0; i < careful.size(); ++i) CHECK(rows(0, i) == careful[i]);
+  }
+  CHECK(plain_rows > 5000);
+}
+
+TEST_CASE("numbers in padded texts are the same at every level") {
+  std::uint64_t state = 3;
+  const auto random = [&] { return state = state * 6364136223846793005u + 1442695040888963407u, state >> 33; };
+  const auto same = [](const Real& a, const Real& b) {
+    return a.ok == b.ok && a.integral == b.integral &&
+           (!a.ok || std::bit_cast<std::uint64_t>(a.value) == std::bit_cast<std::uint64_t>(b.value));
+  };
+  for (int round = 0; round < 300000; ++round) {
+    std::string text = random() % 2 ? "-" : "";
+    const std::size_t digits = random() % 11, decimals = random() % 11;
+    for (std::size_t i = 0; i < digits; ++i) text += static_cast<char>('0' + random() % 10);
+    if (random() % 8) text += '.';
+    for (std::size_t i = 0; i < decimals; ++i) text += static_cast<char>('0' + random() % 10);
+    if (!text.empty() && random() % 8 == 0) text[random() % text.size()] = "eE+-x./:9"[random() % 9];
+    if (text.empty()) continue;
+    const std::string padded = text + std::string(1, " 1\n.x"[random() % 5]) + "234567890123456789";
+    const std::string_view token = std::string_view(padded).substr(0, text.size());
+    const Real expected = parse_real(text);
+    for (int level = 0; level <= static_cast<int>(best_level()); ++level) {
+      const bool all = parse_reals(
+          static_cast<Level>(level), 1, [&](std::size_t) { return token; },
+          [&](std::size_t, const Real& real) { return same(real, expected); });
+      if (!all) FAIL(text << " at level " << level);
+    }
+    std::int64_t ours = 0, theirs = 0;
+    REQUIRE(parse_padded_integer(token, ours) == parse_integer(text, theirs));
+    REQUIRE(ours == theirs);
   }
 }
 

@@ -215,12 +215,41 @@ def test_hostile_csdat() -> None:
         {"dtype": 3},
         {"dtype": [["a"]]},
         {"dtype": [["uid", "<u8", [0]]]},
+        {"dtype": [["uid", "<u8", [65536, 65536, 65536, 65536]]]},
+        {"dtype": [[["uid"], "<u8"]]},
+        {"dtype": [["uid", {}]]},
+        {"compression": ["lz4"]},
+        {"compressed_fields": [["uid"]]},
+        {"compressed_fields": 5},
     ):
         head = json.dumps({**json.loads(content[10 : 10 + length]), **change}).encode()
         with pytest.raises(BraggioError):
             read_cs(content[:6] + struct.pack("<I", len(head)) + head + content[10 + length :])
     with pytest.raises(FormatError):
         read_cs(b"\x95CSDAT" + struct.pack("<I", 5) + b"[[[[[")
+
+
+def test_damaged_columns_of_csdat() -> None:
+    """Bad LZ4, offsets past the heap, and text that is no characters."""
+
+    def column(code: str, raw: bytes, squeezed: bool = False) -> bytes:
+        head = {"length": 1, "dtype": [["a", code]], "compression": "lz4", "compressed_fields": ["a"] * squeezed}
+        text = json.dumps(head).encode()
+        return b"\x95CSDAT" + struct.pack("<I", len(text)) + text + struct.pack("<I", len(raw)) + raw + b"\0"
+
+    assert read_cs(column("<u8", bytes(8)))["a"].tolist() == [0]
+    assert list(read_cs(column("<U2", "é".encode("utf-32-le") + bytes(4)))["a"]) == ["é"]
+    for content, message in (
+        (column("<u8", b"\xff" * 8, True), "damaged LZ4"),
+        (column("<u8", b"\0", True), "damaged LZ4|expected 8 bytes"),
+        (column("|O", struct.pack("<Q", 9)), "offsets below the heap's 1 bytes, found 9"),
+        (column("<U1", b"\xff" * 4), "expected characters"),
+        (column("<u8", bytes(9)), "expected 8 bytes"),
+    ):
+        with pytest.raises(FormatError, match=message):
+            read_cs(content)
+    with pytest.raises(FormatError, match="expected characters"):
+        read_cs(npy(np.array([("a",)], [("n", "<U1")])).replace(b"a\0\0\0", b"a\0\0\xff"))
 
 
 @pytest.mark.parametrize("format", ["npy", "csdat"])
@@ -237,6 +266,33 @@ def test_written_files_are_read_back(tmp_path, format: str, rows: int) -> None:
         )
     with pytest.raises(FormatError, match="one length"):
         write_cs(tmp_path / "b.cs", {"uid": np.zeros(2), "a": np.zeros(3)})
+
+
+def test_csdat_is_that_of_cryosparc_tools(tmp_path) -> None:
+    """Both ways, field by field, where the package is installed."""
+    dataset = pytest.importorskip("cryosparc.dataset", reason="CSDAT NOT COMPARED: no cryosparc-tools")
+    array = records(500)
+    array["n"] = "é"
+    theirs = dataset.Dataset(
+        [
+            (name, array[name].tolist() if array[name].dtype.kind in "SU" else array[name])
+            for name in ("uid", "blob/idx", "blob/shape", "ctf/df1_A")
+        ]
+        + [("blob/path", [text.decode() for text in array["blob/path"].tolist()]), ("n", array["n"].tolist())]
+    )
+    theirs.save(str(tmp_path / "theirs.cs"), format=dataset.CSDAT_FORMAT)
+    ours = read_cs(tmp_path / "theirs.cs")
+    assert (tmp_path / "theirs.cs").read_bytes().startswith(b"\x95CSDAT")
+    for name in ("uid", "blob/idx", "blob/shape", "ctf/df1_A"):
+        assert np.array_equal(ours[name], array[name]) and ours[name].dtype == array[name].dtype, name
+    assert list(ours["blob/path"]) == [text.decode() for text in array["blob/path"].tolist()]
+    assert list(ours["n"]) == ["é"] * 500
+    for format in ("csdat", "npy"):
+        write_cs(tmp_path / f"{format}.cs", ours, format=format)
+        again = dataset.Dataset.load(str(tmp_path / f"{format}.cs"))
+        for name in ("uid", "blob/idx", "blob/shape", "ctf/df1_A"):
+            assert np.array_equal(np.asarray(again[name]), array[name]), name
+        assert list(again["blob/path"]) == list(ours["blob/path"]) and list(again["n"]) == ["é"] * 500
 
 
 # ---- passthrough

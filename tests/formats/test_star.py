@@ -361,6 +361,52 @@ def test_list_blocks_round_trip(tmp_path) -> None:
     assert read_star(tmp_path / "a.star") == {"a": 1, "b": 2.5, "c": "two words", "d": ""}
 
 
+def test_texts_that_look_like_numbers_stay_texts(tmp_path) -> None:
+    frame = pd.DataFrame({"own": ["007", "1.5", "x"], "rlnMicrographName": ["01", "02", "03"]})
+    write_star({"a": {"own": "007", "number": 7}, "b": frame}, tmp_path / "a.star")
+    assert read_star(tmp_path / "a.star")["a"] == {"own": "007", "number": 7}
+    assert read_star(tmp_path / "a.star")["b"].to_dict("list") == frame.to_dict("list")
+
+
+def test_frames_with_missing_values(tmp_path) -> None:
+    whole, real = pd.array([1, None, 3], "Int64"), np.array([1.5, None, 2], object)
+    write_star(pd.DataFrame({"i": whole, "r": real, "t": ["a", None, "c"]}), tmp_path / "a.star")
+    back = read_star(tmp_path / "a.star")
+    np.testing.assert_array_equal(back["i"], [1, np.nan, 3])
+    np.testing.assert_array_equal(back["r"], [1.5, np.nan, 2])
+    assert back["t"].isna().tolist() == [False, True, False] and back["t"][2] == "c"
+
+
+@pytest.mark.parametrize("label", ["rlnComment", "rlnOriginalParticleName", "rlnTomoName", "rlnSymmetryGroup"])
+def test_more_labels_of_text(label: str) -> None:
+    """Labels that no reader may take for numbers; the table was checked against RELION's own."""
+    assert column(loop("0001 1\n", f"{label} b"), label) == ["0001"]
+
+
+@pytest.mark.parametrize("rows", [1, 300, 5000])
+def test_one_odd_row_among_many(rows: int) -> None:
+    """Plain rows are taken together; quotes, comments and bad cells anywhere among them change nothing else."""
+    lines = [f"{i:06d}@s{i // 50}.mrcs {i}.25 {i}" for i in range(1, rows + 1)]
+    labels = "rlnImageName rlnDefocusU n"
+    for place in sorted({0, rows // 2, rows - 1}):
+        odd = [*lines]
+        odd[place] = f'"{place + 1:06d}@s {place}.mrcs" {place + 1}.25 {place + 1} # said'
+        tables = read_tables(loop("\n".join([*odd[:place], "# between", *odd[place:]]) + "\n", labels))
+        columns = tables["x"].columns
+        assert columns["rlnDefocusU"].tolist() == [i + 0.25 for i in range(1, rows + 1)]
+        assert columns["n"].tolist() == list(range(1, rows + 1))
+        assert columns["rlnImageName"].stacks[place] == f"s {place}.mrcs"
+        assert columns["rlnImageName"].numbers.tolist() == list(range(1, rows + 1))
+        odd[place] = f"1@s.mrcs none {place}"
+        with pytest.raises(
+            FormatError, match=rf"line {7 + place}: data_x: rlnDefocusU: expected a number, found 'none'"
+        ):
+            read_tables(loop("\n".join(odd) + "\n", labels))
+        odd[place] = "1@s.mrcs 1"
+        with pytest.raises(FormatError, match=rf"line {7 + place}: data_x: expected 3 columns, found 2"):
+            read_tables(loop("\n".join(odd) + "\n", labels))
+
+
 def test_nothing_is_left_behind(tmp_path) -> None:
     path = tmp_path / "a.star"
     path.write_text("mine")

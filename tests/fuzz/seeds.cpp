@@ -2,7 +2,9 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "samples.hpp"
@@ -30,6 +32,19 @@ int main(int argc, char** argv) {
   write(folder / "fuzz_mrc" / "big", mrc_sample(ByteOrder::big, 2, 4));
   write(folder / "fuzz_mrc" / "packed", mrc_sample(ByteOrder::little, 101, 1));
   write(folder / "fuzz_smv" / "leginon", smv_sample());
+  const auto text = [](std::string_view words) {
+    const auto bytes = std::as_bytes(std::span(words));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  write(
+      folder / "fuzz_star" / "relion",
+      text("# version 30001\n\ndata_optics\n\nloop_ \n_rlnOpticsGroup #1 \n_rlnVoltage #2 \n           1   300.000000 "
+           "\n \ndata_particles\n\nloop_\n_rlnImageName #1\n_rlnDefocusU #2\n_name #3\n000001@a.mrcs 12345.678901 'two "
+           "words' # comment\n000002@b.mrcs -1e-5 x#y\n\ndata_list\n_key \"value\"\n"));
+  for (const std::string number : {"12345.678901", "-0.10779", "1.040890e+05", "300", "9007199254740993", ".5", "nan"})
+    write(folder / "fuzz_number" / number, text(std::string(1, static_cast<char>(number.size() - 1)) + number + " 1"));
+  write(folder / "fuzz_records" / "two",
+        text(std::string("\x06\x08\x02\x04\x04\x04", 6) + "aaa\0\1\2\3\4bb\0\0\5\6\7\7"));
   for (unsigned char type = 0; type < 8; ++type) {
     File file;
     file.put<unsigned char>({type}).u64({2000}).i32({-2874, -1, 0, 1, 63536, 70000});

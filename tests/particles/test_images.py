@@ -10,9 +10,9 @@ import mrcfile
 import numpy as np
 import pytest
 
-from braggio.errors import LimitError, MetadataError
+from braggio.errors import DataWarning, LimitError, MetadataError
 from braggio.particles import CheckError, MissingStackError, read
-from braggio.particles.images import images
+from braggio.particles.stream import images
 
 NAMES = ["3@b.mrcs", "1@a.mrcs", "000002@b.mrcs", "4@a.mrcs", "1@b.mrcs", "2@a.mrcs"]
 
@@ -152,7 +152,7 @@ def test_bad_requests(maker, stacks) -> None:
     with pytest.raises(ValueError, match="bin must divide"):
         next(table.images(bin=3))
     with pytest.raises(LimitError, match="smaller batch"):
-        importlib.import_module("braggio.particles.check").require_memory(10, 9)
+        importlib.import_module("braggio.particles.checks").require_memory(10, 9)
 
 
 def test_missing_stacks(maker) -> None:
@@ -207,11 +207,21 @@ def test_check_lists_all_problems_at_once(maker) -> None:
 
 def test_check_reads_each_header_once(maker, monkeypatch) -> None:
     maker.stack("a.mrcs")
-    module = importlib.import_module("braggio.particles.check")
+    module = importlib.import_module("braggio.particles.checks")
     calls = []
     real = module.stack_info
     monkeypatch.setattr(module, "stack_info", lambda path: calls.append(path) or real(path))
     assert read(maker.table(["1@a.mrcs"] * 50)).check().ok and len(calls) == 1
+
+
+def test_check_tells_of_bytes_after_the_last_image(maker) -> None:
+    maker.stack("a.mrcs")
+    with open("a.mrcs", "ab") as file:
+        file.write(b"tail")
+    table = read(maker.table(["1@a.mrcs"]))
+    with pytest.warns(DataWarning, match="a.mrcs: .*4 trailing bytes"):
+        report = table.check()
+    assert report.ok and len(report.oddities) == 1
 
 
 def test_only_missing_is_also_a_file_not_found(maker) -> None:

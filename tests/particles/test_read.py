@@ -181,6 +181,16 @@ def test_empty_optics_are_no_optics(maker) -> None:
     assert read(path).unique("Voltage") == 300
 
 
+def test_optics_written_as_a_list(maker) -> None:
+    path = maker.folder / "b.star"
+    optics = "data_optics\n_rlnOpticsGroup 7\n_rlnOpticsGroupName one\n_rlnVoltage 300\n_rlnSphericalAberration 2.7\n\n"
+    path.write_text(optics + star(particles=(PARTICLES, ["1@a.mrcs 1 2 3 7"])))
+    assert read(path).unique("Voltage") == 300 and read(path)["OpticsGroupName"].tolist() == ["one"]
+    path.write_text(optics + star(particles=(PARTICLES, ["1@a.mrcs 1 2 3 8"])))
+    with pytest.raises(MetadataError, match="expected one of the optics groups 7, found 8"):
+        read(path)
+
+
 # ---- pixel size
 
 
@@ -222,6 +232,8 @@ def test_relion_30_origins_become_angstrom(maker) -> None:
         ("1@a@b.mrcs", "two '@'"),
         ("a.mrcs", "no '@'"),
         ("x@a.mrcs", "no number"),
+        ("99999999999@a.mrcs", "no number below 2^31"),
+        ("000001@", "no path after the '@'"),
         ("@a", "no number"),
     ],
 )

@@ -22,7 +22,11 @@ inline std::string line_field(std::uint64_t number) { return "line " + std::to_s
 class Lines {
  public:
   Lines(const Source& source, std::uint64_t offset = 0, std::uint64_t number = 1)
-      : source_(source), next_offset_(offset), read_offset_(offset), next_number_(number), buffer_(block_bytes) {}
+      : source_(source),
+        next_offset_(offset),
+        read_offset_(offset),
+        next_number_(number),
+        buffer_(block_bytes + padding) {}
 
   // The next line without its end (LF or CRLF); it stays valid until the next call. False at the end.
   bool next(std::string_view& line) {
@@ -33,17 +37,15 @@ class Lines {
       if (!refill()) break;
     }
     if (found == nullptr && start_ == filled_) return false;
-    const char* begin = buffer_.data() + start_;
-    const char* end = found ? static_cast<const char*>(found) : buffer_.data() + filled_;
-    terminated_ = found != nullptr;
-    offset_ = next_offset_;
-    number_ = next_number_++;
-    const std::size_t used = static_cast<std::size_t>(end - begin) + (found ? 1 : 0);
-    start_ += used;
-    next_offset_ += used;
-    if (end != begin && end[-1] == '\r') --end;
-    line = std::string_view(begin, static_cast<std::size_t>(end - begin));
+    give(line, static_cast<const char*>(found));
     return true;
+  }
+
+  // The same for a line that is in the buffer already: lines given before stay valid. False where there is none.
+  bool next_buffered(std::string_view& line) {
+    const void* found = newline(0);
+    if (found != nullptr) give(line, static_cast<const char*>(found));
+    return found != nullptr;
   }
 
   std::uint64_t offset() const { return offset_; }            // of the line last given
@@ -52,6 +54,19 @@ class Lines {
   bool terminated() const { return terminated_; }             // it ends in a newline, not with the file
 
  private:
+  void give(std::string_view& line, const char* found) {
+    const char* begin = buffer_.data() + start_;
+    const char* end = found != nullptr ? found : buffer_.data() + filled_;
+    terminated_ = found != nullptr;
+    offset_ = next_offset_;
+    number_ = next_number_++;
+    const std::size_t used = static_cast<std::size_t>(end - begin) + (found != nullptr ? 1 : 0);
+    start_ += used;
+    next_offset_ += used;
+    if (end != begin && end[-1] == '\r') --end;
+    line = std::string_view(begin, static_cast<std::size_t>(end - begin));
+  }
+
   const void* newline(std::size_t searched) const {
     const std::size_t from = start_ + searched;
     return from == filled_ ? nullptr : std::memchr(buffer_.data() + from, '\n', filled_ - from);
@@ -63,12 +78,12 @@ class Lines {
     std::memmove(buffer_.data(), buffer_.data() + start_, filled_ - start_);
     filled_ -= start_;
     start_ = 0;
-    if (filled_ == buffer_.size()) {
-      if (buffer_.size() >= max_line_bytes)
+    if (filled_ == room()) {
+      if (room() >= max_line_bytes)
         throw Error(Fault::limit, line_field(next_number_), "a line of at most 16 MiB", "a longer one", next_offset_);
-      buffer_.resize(2 * buffer_.size());
+      buffer_.resize(2 * room() + padding);
     }
-    const std::size_t count = std::min<std::uint64_t>(buffer_.size() - filled_, source_.size() - read_offset_);
+    const std::size_t count = std::min<std::uint64_t>(room() - filled_, source_.size() - read_offset_);
     char* fresh = buffer_.data() + filled_;
     source_.read(read_offset_, std::as_writable_bytes(std::span(fresh, count)));
     if (const void* nul = std::memchr(fresh, '\0', count)) {
@@ -81,6 +96,10 @@ class Lines {
     filled_ += count;
     return true;
   }
+
+  static constexpr std::size_t padding = 64;  // readable bytes after any line, for those who look at words of it
+
+  std::size_t room() const { return buffer_.size() - padding; }
 
   const Source& source_;
   std::uint64_t next_offset_;

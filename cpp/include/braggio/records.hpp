@@ -47,6 +47,7 @@ inline void gather(const RecordField& field, const std::byte* records, std::size
       field.codes[first + i] = field.dictionary->code(without_nuls(from + i * stride, field.size));
     return;
   }
+  if (field.size == 0) return;
   std::byte* to = field.out + first * field.size;
   if (field.size == 4) return copy_sized<4>(from, stride, to, count);
   if (field.size == 8) return copy_sized<8>(from, stride, to, count);

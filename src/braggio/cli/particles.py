@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_reporting, positive
+from braggio.cli.options import add_overwriting, add_reporting, add_threads, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
-    from braggio.particles import Particles
+    from braggio.particles import ConvertReport, Particles
 
 EPILOG = """examples:
   braggio particles info run_data.star
@@ -58,7 +61,7 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="PATH", help=help)
-    parser.add_argument("-f", "--force", action="store_true", help="replace what is there")
+    add_overwriting(parser)
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +93,7 @@ def _add_restack(parser: argparse.ArgumentParser) -> None:
 
 def _add_batches(parser: argparse.ArgumentParser) -> None:
     _add_output(parser, "folder of the batches")
+    add_threads(parser)
     parser.add_argument(
         "--batch-size", type=positive, default=1024, metavar="N", help="images in a batch (default 1024)"
     )
@@ -164,7 +168,7 @@ def _info(arguments: argparse.Namespace, session: Session) -> None:
     if arguments.sheet:
         facts["sheet"] = _sheet(table, arguments)
     if arguments.plot:
-        _plot(table, arguments)
+        facts["not_finite"] = _plot(table, arguments)
         facts["plot"] = arguments.plot
     session.done("\n".join(lines), **facts)
 
@@ -184,16 +188,20 @@ def _sheet(table: Particles, arguments: argparse.Namespace) -> str:
     return str(arguments.sheet)
 
 
-def _plot(table: Particles, arguments: argparse.Namespace) -> None:
+def _plot(table: Particles, arguments: argparse.Namespace) -> int:
+    """Draw; how many rows have a CTF that is no number and are left out."""
     import numpy as np
 
     from braggio.particles import mean_ctf
     from braggio.plots.particles import write_ctf_plot
 
-    size = float(np.min(table["ImagePixelSize"])) if "ImagePixelSize" in table else 1.5
-    frequency = np.linspace(0, 1 / (2 * size), 400)
-    defocus = (np.asarray(table["DefocusU"]) + np.asarray(table["DefocusV"])) / 2
-    write_ctf_plot(arguments.plot, frequency, mean_ctf(table, frequency)[0], defocus, overwrite=arguments.force)
+    finite = np.all([np.isfinite(column) for column in table.ctf().values()], axis=0)
+    shown = table.select(finite)
+    size = float(np.min(shown["ImagePixelSize"], initial=np.inf)) if "ImagePixelSize" in shown else np.inf
+    frequency = np.linspace(0, 1 / (2 * (size if np.isfinite(size) and size > 0 else 1.5)), 400)
+    defocus = (np.asarray(shown["DefocusU"]) + np.asarray(shown["DefocusV"])) / 2
+    write_ctf_plot(arguments.plot, frequency, mean_ctf(shown, frequency)[0], defocus, overwrite=arguments.force)
+    return int(table.n - shown.n)
 
 
 def _check(arguments: argparse.Namespace, session: Session) -> None:
@@ -216,39 +224,74 @@ def _restack(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _batches(arguments: argparse.Namespace, session: Session, options: dict[str, Any]) -> None:
-    from braggio.errors import MetadataError
-    from braggio.particles import convert, convert_paired
+    from functools import partial
 
-    with session.progress(Path(arguments.output).name) as progress:
-        options |= {
-            name: getattr(arguments, name)
-            for name in ("batch_size", "downsample_factor", "downsample_type", "pixel_size", "metadata")
-        }
-        options |= {"overwrite": arguments.force, "progress": progress}
-        if arguments.stack:
-            report = convert_paired(arguments.files, arguments.stack, arguments.output, **options)
-        else:
-            table = _read(arguments)
-            box = table.check().shape
-            if arguments.n_pixels and box and arguments.n_pixels != box[1]:
-                raise MetadataError(
-                    path=table.files[0],
-                    field="n-pixels",
-                    expected=f"{box[1]}, the box of the stacks",
-                    found=arguments.n_pixels,
-                )
-            report = convert(table, arguments.output, **options)
+    from braggio.particles import convert, convert_paired
+    from braggio.particles.conversion import is_current
+
+    options |= {
+        name: getattr(arguments, name)
+        for name in ("batch_size", "downsample_factor", "downsample_type", "pixel_size", "metadata")
+    }
+    if arguments.stack:
+        make = partial(convert_paired, arguments.files, arguments.stack, arguments.output, **options)
+    else:
+        table = _read(arguments)
+        _require_box(table, arguments.n_pixels)
+        make = partial(convert, table, arguments.output, **options)
+    if arguments.dry_run or arguments.update:
+        planned = make(dry_run=True)
+        if arguments.dry_run or is_current(planned):
+            what = "would be written" if arguments.dry_run else "up to date"
+            session.skipped(f"{_outcome(planned)}: {what}", outputs=list(planned.outputs), **_facts(planned))
+            return
+    with _skipping_existing(arguments, session), session.progress(Path(arguments.output).name) as progress:
+        report = make(overwrite=arguments.force or arguments.update, threads=arguments.nproc, progress=progress)
+        session.done(_outcome(report), **_facts(report))
+
+
+@contextmanager
+def _skipping_existing(arguments: argparse.Namespace, session: Session) -> Iterator[None]:
+    """With --no-clobber, outputs that exist are left, and that is no failure."""
+    from braggio.errors import OutputError
+
+    try:
+        yield
+    except OutputError as error:
+        if not arguments.no_clobber or error.errno not in (None, errno.EEXIST):
+            raise
+        session.skipped(f"left alone, {error}", output=os.fspath(arguments.output))
+
+
+def _require_box(table: Particles, n_pixels: int | None) -> None:
+    from braggio.errors import MetadataError
+
+    if n_pixels is None:
+        return
+    box = table.check().shape
+    if box and n_pixels != box[1]:
+        raise MetadataError(
+            path=table.files[0], field="n-pixels", expected=f"{box[1]}, the box of the stacks", found=n_pixels
+        )
+
+
+def _outcome(report: ConvertReport) -> str:
     grid = report.grid
     size = f"{grid.n_pixels} x {grid.n_pixels} at {grid.pixel_size:.6g} A"
-    text = f"{report.folder}: {report.images} images of {size} in {len(report.batches)} batches"
-    session.done(
-        text,
-        folder=report.folder,
-        images=report.images,
-        batches=list(report.batches),
-        n_pixels=grid.n_pixels,
-        pixel_size=grid.pixel_size,
-    )
+    return f"{report.folder}: {report.images} images of {size} in {len(report.batches)} batches"
+
+
+def _facts(report: ConvertReport) -> dict[str, Any]:
+    return {
+        "folder": report.folder,
+        "images": report.images,
+        "batches": list(report.batches),
+        "n_pixels": report.grid.n_pixels,
+        "pixel_size": report.grid.pixel_size,
+        "flat": report.flat,
+        "defaults": report.defaults,
+        "notes": list(report.notes),
+    }
 
 
 def _select(arguments: argparse.Namespace, session: Session) -> None:
@@ -309,15 +352,20 @@ def _write(
 ) -> None:
     output = os.fspath(arguments.output)
     kind = kind or Path(output).suffix.lower().removeprefix(".")
-    if kind == "star":
-        table.to_star(output, precision="exact" if arguments.exact else "relion", overwrite=arguments.force)
-    elif kind == "cs":
-        table.to_cs(output, format=getattr(arguments, "format", "npy"), overwrite=arguments.force)
-    else:
+    if kind not in ("star", "cs"):
         raise ValueError(f"output must end in .star or .cs, not {output!r}")
-    session.done(
-        f"{output}: {text}", output=output, particles=table.n, defaults=table.defaults, notes=list(table.notes)
-    )
+    if arguments.dry_run:
+        session.skipped(f"{output}: {text}: would be written", output=output, particles=table.n)
+        return
+    with _skipping_existing(arguments, session):
+        overwrite = arguments.force or arguments.update  # one table is written sooner than its options are compared
+        if kind == "star":
+            table.to_star(output, precision="exact" if arguments.exact else "relion", overwrite=overwrite)
+        else:
+            table.to_cs(output, format=getattr(arguments, "format", "npy"), overwrite=overwrite)
+        session.done(
+            f"{output}: {text}", output=output, particles=table.n, defaults=table.defaults, notes=list(table.notes)
+        )
 
 
 ACTIONS: dict[str, tuple[str, Any, Any]] = {

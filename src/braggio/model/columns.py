@@ -89,7 +89,7 @@ class ImageNames:
     numbers: NDArray[np.int32]
     plain: bool = True
 
-    PROBLEMS = {-1: "no '@'", -2: "no number before the '@'", -3: "two '@'"}  # noqa: RUF012 - a constant
+    PROBLEMS = {-1: "no '@'", -2: "no number below 2^31 before the '@'", -3: "two '@'"}  # noqa: RUF012 - a constant
 
     def __getitem__(self, rows: Any) -> Any:
         if isinstance(rows, (int, np.integer)):

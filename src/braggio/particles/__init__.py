@@ -11,10 +11,9 @@ r"""Particles: RELION star and cryoSPARC metadata in one table, joined to image 
 (1, 300.0, 'deg')
 """
 
-from braggio.particles.check import CheckError, CheckReport, Problem, check
-from braggio.particles.convert import (
+from braggio.particles.checks import CheckError, CheckReport, Problem, check
+from braggio.particles.conversion import (
     ConvertReport,
-    ImageGrid,
     convert,
     convert_indexed,
     convert_job,
@@ -22,10 +21,11 @@ from braggio.particles.convert import (
     restack,
 )
 from braggio.particles.ctf import ctf_1d, mean_ctf, wavelength
-from braggio.particles.images import images
+from braggio.particles.grid import ImageGrid
 from braggio.particles.jobs import pair, read_job
-from braggio.particles.read import read
+from braggio.particles.reading import read
 from braggio.particles.stacks import MissingStackError, Places, StackInfo
+from braggio.particles.stream import images
 from braggio.particles.table import Particles
 
 __all__ = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from braggio.errors import DataWarning, MetadataError
-from braggio.particles.read import File, read
+from braggio.particles.reading import File, read
 from braggio.particles.stacks import Places, StackInfo, stack_info
 from braggio.particles.table import Particles
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from braggio.errors import BraggioError, DataWarning, FormatError, MetadataError, UnsafeError
+from braggio.model.frames import FrameStack
 
 
 class MissingStackError(MetadataError, FileNotFoundError):
@@ -106,6 +107,8 @@ class StackInfo:
         Of the stored pixels.
     pixel_size : float
         Angstrom; 0 where the header does not say.
+    oddities : tuple of str
+        What is readable but odd: bytes after the last image, a header without its magic.
     """
 
     path: Path
@@ -113,6 +116,7 @@ class StackInfo:
     shape: tuple[int, int]
     dtype: str
     pixel_size: float
+    oddities: tuple[str, ...] = ()
 
 
 def stack_info(path: Path) -> StackInfo:
@@ -123,20 +127,28 @@ def stack_info(path: Path) -> StackInfo:
     BraggioError, OSError
         Not a readable stack; TruncatedError when the file is shorter than its header says.
     """
-    with open_stack(path) as stack:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DataWarning)
+        stack = _opened(path)
+    with stack:
         size = getattr(stack, "pixel_size", (0.0,))[0]
-        return StackInfo(path, stack.nframes, stack.frame_shape, stack.dtype.name, float(size))
+        oddities = tuple(str(each.message) for each in caught if issubclass(each.category, DataWarning))
+        return StackInfo(path, stack.nframes, stack.frame_shape, stack.dtype.name, float(size), oddities)
 
 
-def open_stack(path: Path):  # type: ignore[no-untyped-def]  # FrameStack
+def open_stack(path: Path) -> FrameStack:
     """Open a stack, .mrc or .mrcs, whatever the name ends with: cryoSPARC calls stacks .mrc, RELION .mrcs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # `check` tells of them
+        return _opened(path)
+
+
+def _opened(path: Path) -> FrameStack:
     from braggio.formats import open as open_frames
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)
-        try:
-            return open_frames(path, format="mrc", permissive=True, restore_dtype=False)
-        except FormatError:
-            raise
-        except BraggioError as error:
-            raise FormatError(str(error), path=path) from error
+    try:
+        return open_frames(path, format="mrc", permissive=True, restore_dtype=False)
+    except FormatError:
+        raise
+    except BraggioError as error:
+        raise FormatError(str(error), path=path) from error

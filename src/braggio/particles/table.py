@@ -19,7 +19,7 @@ from braggio.particles.stacks import Places
 if TYPE_CHECKING:
     import pandas as pd
 
-    from braggio.particles.check import CheckReport
+    from braggio.particles.checks import CheckReport
 
 _ANGLES = ("DefocusAngle", "PhaseShift")
 
@@ -166,13 +166,13 @@ class Particles:
 
     def check(self, *, raise_: bool = True) -> CheckReport:
         """Do the rows and their stacks agree? See `braggio.particles.check`."""
-        from braggio.particles.check import check
+        from braggio.particles.checks import check
 
         return check(self, raise_=raise_)
 
     def images(self, **options: Any) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
         """The images in batches; see `braggio.particles.images`."""
-        from braggio.particles.images import images
+        from braggio.particles.stream import images
 
         return images(self, **options)
 

@@ -15,10 +15,9 @@ from braggio.formats.star import StarTable, write_tables
 from braggio.model.columns import Coded, Column, ImageNames
 from braggio.model.particles import QUANTITIES
 from braggio.particles.angles import euler_to_vector
+from braggio.particles.labels import RELION, as_uint64, label_of, split_components
 from braggio.particles.optics import GROUP
 from braggio.particles.table import Particles
-
-_CS_ONLY = ("uid", "Sign", "SourceRow")
 
 
 def optics_table(table: Particles) -> tuple[dict[str, Column], NDArray[np.int64], tuple[str, ...]]:
@@ -87,8 +86,7 @@ def write_particles_star(
     Parameters
     ----------
     table : Particles
-        Columns without a canonical name are written under their own; a cryoSPARC field of several numbers becomes one
-        column for each, and its ``/`` becomes ``_``.
+        Columns without a canonical name are written under their own label, cryoSPARC's fields as ``cs/<field>``.
     path : path-like
         Appears whole or not at all.
     precision : {'relion', 'exact'}
@@ -123,18 +121,8 @@ def write_particles_star(
 
 
 def _star_columns(table: Particles, name: str, column: Column, labels: str) -> dict[str, Column]:
-    if name in _CS_ONLY:
-        label = f"braggio{name[0].upper()}{name[1:]}"
-    elif name in table.labels:
-        label = table.labels[name] if labels == "own" or name not in QUANTITIES else f"rln{name}"
-    elif table.source == "cs" and name not in QUANTITIES:
-        label = "cs_" + name.replace("/", "_")
-    else:
-        label = f"rln{name}"
-    if isinstance(column, np.ndarray) and column.ndim > 1:
-        flat = column.reshape(len(column), -1)
-        return {f"{label}_{i}": flat[:, i] for i in range(flat.shape[1])}
-    return {label: column}
+    own = {} if labels == "relion" and name in QUANTITIES else table.labels
+    return split_components(label_of(name, own), column)
 
 
 def write_particles_cs(table: Particles, path: Any, *, format: str = "npy", overwrite: bool = False) -> None:
@@ -144,7 +132,7 @@ def write_particles_cs(table: Particles, path: Any, *, format: str = "npy", over
     ----------
     table : Particles
         A table without uids gets 1, 2, ... in row order; the contrast sign is -1 where the table has none (as cryoSPARC
-        imports). Columns that cryoSPARC has no field for are kept as ``star/<name>``.
+        imports). Columns that cryoSPARC has no field for are kept as ``star/<label>``.
     path : path-like
         Appears whole or not at all.
     format : {'npy', 'csdat'}
@@ -165,7 +153,7 @@ def write_particles_cs(table: Particles, path: Any, *, format: str = "npy", over
 def cryosparc_fields(table: Particles) -> dict[str, CsColumn]:
     """The table in cryoSPARC's fields and units."""
     left = dict(table.columns)
-    fields: dict[str, CsColumn] = {"uid": np.asarray(left.pop("uid", np.arange(1, table.n + 1))).astype(np.uint64)}
+    fields: dict[str, CsColumn] = {"uid": as_uint64(left.pop("uid", np.arange(1, table.n + 1)), "uid")}
     if table.stack_id is not None and table.index is not None:
         fields["blob/path"] = Coded(table.stack_id, table.stacks).pruned()
         fields["blob/idx"] = table.index.astype(np.uint32)
@@ -173,6 +161,7 @@ def cryosparc_fields(table: Particles) -> dict[str, CsColumn]:
         width = np.asarray(left.pop("ImageSize"))
         fields["blob/shape"] = np.asarray(left.pop("blob/shape", np.stack([width, width], axis=1))).astype(np.uint32)
     _pose_fields(left, fields)
+    _tilt_field(left, fields)
     for name in list(left):
         quantity = QUANTITIES.get(name)
         if quantity is None or quantity.cryosparc is None:
@@ -191,11 +180,34 @@ def cryosparc_fields(table: Particles) -> dict[str, CsColumn]:
     if "location/center_x_frac" in left:
         left.pop("CoordinateX", None), left.pop("CoordinateY", None)
     for name, column in left.items():
-        own = name if table.source == "cs" and "/" in name else f"star/{name}"
         if isinstance(column, ImageNames):
             raise MetadataError(field=name, expected="numbers or texts", found="image names")
-        fields[own] = column
+        if "/" in name:
+            fields[name] = column if table.source == "cs" else _as_cryosparc(name, column)
+        else:
+            fields[RELION + label_of(name, table.labels)] = column
     return fields
+
+
+def _as_cryosparc(name: str, column: CsColumn) -> CsColumn:
+    """A field that has been in a star file, in the type that cryoSPARC's fields have."""
+    if isinstance(column, Coded):
+        past_int64 = column.texts and all(text.isdigit() for text in column.texts)
+        return as_uint64(column, name) if past_int64 else column
+    if column.dtype.kind == "f":
+        return column.astype(np.float32)
+    if name.endswith(("uid", "_sig")):
+        return as_uint64(column, name)
+    small = column.size == 0 or (column.min() >= 0 and column.max() <= np.iinfo(np.uint32).max)
+    return column.astype(np.uint32) if small else column
+
+
+def _tilt_field(left: dict[str, Column], fields: dict[str, CsColumn]) -> None:
+    """The beam tilt, which cryoSPARC gives as the length Cs sin(tilt)."""
+    if all(name in left for name in ("BeamTiltX", "BeamTiltY", "SphericalAberration")):
+        length = np.asarray(left["SphericalAberration"], np.float64) * 1e7
+        tilts = [np.sin(np.asarray(left.pop(name), np.float64) * 1e-3) * length for name in ("BeamTiltX", "BeamTiltY")]
+        fields["ctf/tilt_A"] = np.stack(tilts, axis=1).astype(np.float32)
 
 
 def _pose_fields(left: dict[str, Column], fields: dict[str, CsColumn]) -> None:

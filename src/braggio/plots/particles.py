@@ -15,7 +15,7 @@ from braggio.plots.contact_sheet import Tile, reduced, write_contact_sheet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 320, 64, 44, 28, 16
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 320, 64, 44, 28, 32
 LINE = (31, 90, 160)
 BAR = (120, 160, 205)
 
@@ -76,6 +76,7 @@ def write_ctf_plot(
     """
     from PIL import Image, ImageDraw
 
+    defocus = defocus[np.isfinite(defocus)]
     picture = Image.new("RGB", (WIDTH, 2 * HEIGHT), "white")
     draw = ImageDraw.Draw(picture)
     extent = max(float(np.abs(ctf).max()), 1e-9)

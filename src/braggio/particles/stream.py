@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from braggio.errors import FormatError, MetadataError
+from braggio.errors import FormatError, MetadataError, about
+from braggio.formats.stored import StoredFrames
 from braggio.kernels.images import prepare_images
 from braggio.model.frames import FrameStack
-from braggio.particles.check import require_memory
+from braggio.particles.checks import require_memory
 from braggio.particles.stacks import MissingStackError, open_stack
 from braggio.particles.table import Particles
 
@@ -38,25 +39,32 @@ class _Stacks:
         self.open[stack] = open_stack(self.paths[stack])
         return self.open[stack]
 
-    def read_into(self, stack: int, index: int, out: NDArray[Any]) -> None:
-        """Fill `out`, of any dtype that holds the pixels, with one image."""
-        frames = self[stack]
-        if not 0 <= index < frames.nframes:
+    def read_into(self, stacks: NDArray[np.int32], indices: NDArray[np.int32], out: NDArray[Any]) -> None:
+        """Fill `out`, of a dtype that holds the pixels, with one image a row; each stack is read front to back."""
+        order = np.lexsort((indices, stacks))
+        for places in np.split(order, np.flatnonzero(np.diff(stacks[order])) + 1):
+            self._read_stack(int(stacks[places[0]]), indices[places].astype(np.int64), places, out)
+
+    def _read_stack(self, stack: int, indices: NDArray[np.int64], places: NDArray[np.int64], out: NDArray[Any]) -> None:
+        frames, path = self[stack], self.paths[stack]
+        if indices[0] < 0 or indices[-1] >= frames.nframes:
             raise MetadataError(
-                path=self.paths[stack], field="image index (0-based)", expected=f"below {frames.nframes}", found=index
+                path=path, field="image index (0-based)", expected=f"below {frames.nframes}", found=int(indices[-1])
             )
-        if frames.frame_shape != out.shape:
+        if frames.frame_shape != out.shape[1:]:
             raise FormatError(
-                path=self.paths[stack],
+                path=path,
                 field="box",
-                expected=f"{out.shape[0]} x {out.shape[1]}",
+                expected=f"{out.shape[1]} x {out.shape[2]}",
                 found=f"{frames.frame_shape[0]} x {frames.frame_shape[1]}",
             )
-        if frames.dtype == out.dtype and not self._unsigned(frames):
-            frames.read_into(index, out)
+        if isinstance(frames, StoredFrames) and frames.streams and frames.dtype == out.dtype:
+            with about(path):
+                frames.source.read_frames(frames.layout, indices, out, places)
             return
-        image = frames.read(index)
-        np.copyto(out, image.view(np.uint8) if self._unsigned(frames) else image, casting="unsafe")
+        for index, place in zip(indices.tolist(), places.tolist(), strict=True):
+            image = frames.read(index)
+            np.copyto(out[place], image.view(np.uint8) if self._unsigned(frames) else image, casting="unsafe")
 
     def _unsigned(self, frames: FrameStack) -> bool:
         return self.mode0 == "uint8" and frames.dtype == np.int8
@@ -79,6 +87,7 @@ def images(
     sign: bool = False,
     missing: str = "error",
     mode0: str = "int8",
+    out: NDArray[Any] | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
     """The images of a table, a batch at a time.
 
@@ -100,6 +109,9 @@ def images(
         What to do when a stack is not there; 'drop' leaves its rows out, and their numbers with them.
     mode0 : {'int8', 'uint8'}
         MRC mode 0: int8 in MRC2014, uint8 in older programs.
+    out : ndarray, optional
+        (batch, ny / bin, nx / bin) of `dtype`, C-contiguous: filled and given again in every batch, for callers who are
+        done with one batch when they ask for the next. New memory for each batch costs more than reading it.
 
     Yields
     ------
@@ -135,7 +147,9 @@ def images(
     rows = _existing(table, missing)
     if order == "file":
         rows = rows[np.lexsort((table.index[rows], table.stack_id[rows]))]
-    return _batches(table, rows, batch, target, {"bin": bin, "bin_kind": bin_kind, "normalize": normalize}, sign, mode0)
+    return _batches(
+        table, rows, batch, target, {"bin": bin, "bin_kind": bin_kind, "normalize": normalize}, sign, mode0, out
+    )
 
 
 def _existing(table: Particles, missing: str) -> NDArray[np.int64]:
@@ -163,6 +177,7 @@ def _batches(
     work: dict[str, Any],
     sign: bool,
     mode0: str,
+    out: NDArray[Any] | None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
     assert table.stack_id is not None and table.index is not None
     if not len(rows):
@@ -177,16 +192,19 @@ def _batches(
         )
         plain = stored == dtype and work["bin"] == 1 and work["normalize"] is None and signs is None
         shape = (min(batch, len(rows)), *first.frame_shape)
-        raw = np.empty(shape, stored)
+        if out is not None:
+            _require_out(out, (shape[0], shape[1] // work["bin"], shape[2] // work["bin"]), dtype)
+        raw = np.empty(0 if plain else shape, stored)
         for start in range(0, len(rows), batch):
             chosen = rows[start : start + batch]
-            for image, row in zip(raw, chosen, strict=False):
-                stacks.read_into(int(table.stack_id[row]), int(table.index[row]), image)
-            if plain:  # the caller keeps what was read; the next batch goes into an array of its own
+            if plain:  # what is read is what the caller gets
+                raw = np.empty(shape, stored) if out is None else out
+            stacks.read_into(table.stack_id[chosen], table.index[chosen], raw[: len(chosen)])
+            if plain:
                 yield chosen, raw[: len(chosen)]
-                raw = np.empty(shape, stored)
             else:
-                yield chosen, _worked(raw[: len(chosen)], dtype, work, None if signs is None else signs[chosen])
+                done = _worked(raw[: len(chosen)], dtype, work, None if signs is None else signs[chosen], out)
+                yield chosen, done
     finally:
         stacks.close()
 
@@ -202,9 +220,25 @@ def _stored(table: Particles, stacks: _Stacks, rows: NDArray[np.int64]) -> np.dt
 
 
 def _worked(
-    raw: NDArray[Any], dtype: np.dtype[Any], work: dict[str, Any], signs: NDArray[np.float32] | None
+    raw: NDArray[Any],
+    dtype: np.dtype[Any],
+    work: dict[str, Any],
+    signs: NDArray[np.float32] | None,
+    out: NDArray[Any] | None,
 ) -> NDArray[Any]:
-    done, _ = prepare_images(raw, **work)
+    target = None if out is None else out[: len(raw)]
+    done, _ = prepare_images(raw, out=target if dtype == np.float32 else None, **work)
     if signs is not None:
         done *= signs[:, None, None]
-    return done if dtype == np.float32 else done.astype(dtype)
+    if dtype == np.float32:
+        return done
+    if target is None:
+        return done.astype(dtype)
+    np.copyto(target, done, casting="same_kind")
+    return target
+
+
+def _require_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    good = out.ndim == 3 and len(out) >= shape[0] and out.shape[1:] == shape[1:] and out.dtype == dtype
+    if not (good and out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError(f"out must be writeable C-contiguous {dtype} of shape {shape}, not {out.dtype} {out.shape}")

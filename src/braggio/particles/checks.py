@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import BraggioError, LimitError, MetadataError
+from braggio.errors import BraggioError, DataWarning, LimitError, MetadataError
 from braggio.particles.stacks import MissingStackError, StackInfo, stack_info
 from braggio.particles.table import Particles
 
@@ -57,6 +58,8 @@ class CheckReport:
         (ny, nx) that all stacks have.
     pixel_size : float or None
         Angstrom, of the table, when it is one for all rows.
+    oddities : tuple of str
+        Of stacks that can be read all the same, as bytes after the last image; `check` warns of them.
     """
 
     particles: int
@@ -64,6 +67,7 @@ class CheckReport:
     problems: tuple[Problem, ...]
     shape: tuple[int, int] | None
     pixel_size: float | None
+    oddities: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -139,8 +143,16 @@ def check(table: Particles, *, raise_: bool = True) -> CheckReport:
     problems.sort(key=lambda problem: problem.first_row)
     known = [info for info in infos if info is not None]
     report = CheckReport(
-        table.n, int((used > 0).sum()), tuple(problems), expected[0] if known else None, _one_pixel_size(table)
+        table.n,
+        int((used > 0).sum()),
+        tuple(problems),
+        expected[0] if known else None,
+        _one_pixel_size(table),
+        tuple(f"{info.path}: {oddity}" for info in known for oddity in info.oddities),
     )
+    if report.oddities:
+        more = f" (and {len(report.oddities) - 1} more)" if len(report.oddities) > 1 else ""
+        warnings.warn(f"{report.oddities[0]}{more}", DataWarning, stacklevel=2)
     if raise_ and problems:
         kind = _MissingCheckError if set(report.counts) == {"missing"} else CheckError
         error = kind(str(report), path=table.files[0])

@@ -1,0 +1,226 @@
+// The tokens of a STAR line: the careful reader, which knows quotes and comments, and the quick one for plain lines.
+//
+// Grammar: RELION's src/strings.cpp and src/metadata_table.cpp.
+#pragma once
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "braggio/bytes.hpp"
+#include "braggio/error.hpp"
+#include "braggio/lines.hpp"
+#include "braggio/number.hpp"
+
+namespace braggio {
+
+namespace detail {
+
+// blank, tab, VT, FF, CR: one table look-up, for this is asked of nearly every byte.
+inline constexpr auto blanks = [] {
+  std::array<bool, 256> table{};
+  for (const char c : {' ', '\t', '\v', '\f', '\r'}) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+
+inline bool is_blank(char c) { return blanks[static_cast<unsigned char>(c)]; }
+
+inline std::string quoted_token(std::string_view token) {
+  constexpr std::size_t longest = 80;
+  return "'" + std::string(token.substr(0, longest)) + (token.size() > longest ? "..." : "") + "'";
+}
+
+[[noreturn]] inline void refuse_line(std::uint64_t number, const std::string& what, const std::string& expected,
+                                     const std::string& found, std::optional<std::uint64_t> offset = std::nullopt) {
+  throw Error(Fault::format, line_field(number) + (what.empty() ? "" : ": " + what), expected, found, offset);
+}
+
+}  // namespace detail
+
+// The tokens of one line. A '#' begins a comment only where a token could begin; a token that begins with a quote ends
+// with the same quote before a blank, and BEL inside it keeps the character after it (RELION's escape).
+class Tokens {
+ public:
+  Tokens(std::string_view line, std::uint64_t number) : p_(line.data()), end_(p_ + line.size()), number_(number) {}
+
+  bool next(std::string_view& token) {
+    while (p_ != end_ && detail::is_blank(*p_)) ++p_;
+    if (p_ == end_ || *p_ == '#') return false;
+    quoted_ = *p_ == '"' || *p_ == '\'';
+    if (quoted_) {
+      token = quoted_token();
+      return true;
+    }
+    const char* start = p_;
+    while (p_ != end_ && !detail::is_blank(*p_)) ++p_;
+    token = std::string_view(start, static_cast<std::size_t>(p_ - start));
+    return true;
+  }
+
+  bool quoted() const { return quoted_; }  // the token last given
+
+ private:
+  std::string_view quoted_token() {
+    const char quote = *p_++;
+    unescaped_.clear();
+    for (; p_ != end_; ++p_) {
+      if (*p_ == quote && (p_ + 1 == end_ || detail::is_blank(p_[1]))) {
+        ++p_;
+        return unescaped_;
+      }
+      if (*p_ == '\a' && p_ + 1 != end_) ++p_;
+      unescaped_ += *p_;
+    }
+    detail::refuse_line(number_, "", std::string("a closing ") + quote, "the end of the line");
+  }
+
+  const char* p_;
+  const char* end_;
+  std::uint64_t number_;
+  bool quoted_ = false;
+  std::string unescaped_;
+};
+
+namespace detail {
+
+// Of 64 bytes, one bit each: blanks (VT, FF, CR, tab and LF, which are 9 to 13, and space), and what makes a token that
+// begins with it anything but plain.
+struct CharBits {
+  std::uint64_t blank = 0, special = 0;
+};
+
+#if defined(__SSE2__)
+
+inline CharBits char_bits(const char* bytes) {
+  CharBits bits;
+  for (int k = 0; k < 4; ++k) {
+    const __m128i c = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16 * k));
+    const __m128i control = _mm_sub_epi8(c, _mm_set1_epi8(9));
+    const __m128i blank = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(control, _mm_set1_epi8(4)), control),
+                                       _mm_cmpeq_epi8(c, _mm_set1_epi8(' ')));
+    const __m128i special = _mm_or_si128(_mm_cmpeq_epi8(_mm_or_si128(c, _mm_set1_epi8(1)), _mm_set1_epi8('#')),  // or "
+                                         _mm_cmpeq_epi8(c, _mm_set1_epi8('\'')));
+    bits.blank |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(blank))) << (16 * k);
+    bits.special |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(special))) << (16 * k);
+  }
+  return bits;
+}
+
+#else
+
+// The high bit of every byte that equals `c`.
+inline std::uint64_t equal_bytes(std::uint64_t word, char c) {
+  constexpr std::uint64_t ones = 0x0101010101010101, low = 0x7f * ones;
+  const std::uint64_t other = word ^ (static_cast<unsigned char>(c) * ones);
+  return ~(((other & low) + low) | other) & ~low;
+}
+
+inline CharBits char_bits(const char* bytes) {
+  constexpr std::uint64_t ones = 0x0101010101010101, low = 0x7f * ones, high = 0x80 * ones;
+  const auto packed = [](std::uint64_t highs) { return (highs >> 7) * 0x0102040810204080 >> 56; };
+  CharBits bits;
+  for (unsigned k = 0; k < 8; ++k) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes + 8 * k, 8);
+    if constexpr (std::endian::native == std::endian::big) word = byte_swapped(word);
+    const std::uint64_t seven = word & low;
+    const std::uint64_t control = (seven + (0x80 - 9) * ones) & ~(seven + (0x80 - 14) * ones) & ~word & high;
+    bits.blank |= packed(control | equal_bytes(word, ' ')) << (8 * k);
+    bits.special |= packed(equal_bytes(word, '"') | equal_bytes(word, '\'') | equal_bytes(word, '#')) << (8 * k);
+  }
+  return bits;
+}
+
+#endif
+
+// As std::popcount, which is a call where the instruction is not taken for granted.
+inline std::uint32_t count_bits(std::uint64_t bits) {
+  bits -= (bits >> 1) & 0x5555555555555555;
+  bits = (bits & 0x3333333333333333) + ((bits >> 2) & 0x3333333333333333);
+  return static_cast<std::uint32_t>(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56);
+}
+
+// The places of the `count` set bits, `base` added. Four at a time: up to three numbers after them are nonsense.
+inline void put_places(std::uint32_t* out, std::uint64_t bits, std::uint32_t count, std::uint32_t base) {
+  for (std::uint32_t i = 0; i < count; i += 4)
+    for (std::uint32_t k = 0; k < 4; ++k, bits &= bits - 1)
+      out[i + k] = base + static_cast<std::uint32_t>(std::countr_zero(bits));
+}
+
+}  // namespace detail
+
+// Plain cells of some rows: where each begins and ends, in bytes from `text`.
+class PlainRows {
+ public:
+  PlainRows(std::size_t columns, std::size_t rows)
+      : columns_(columns), capacity_(rows), starts_(columns * rows + slack), ends_(columns * rows + slack) {}
+
+  void clear(const char* text) {
+    text_ = text;
+    rows_ = 0;
+  }
+  std::size_t rows() const { return rows_; }
+  bool full() const { return rows_ == capacity_; }
+
+  std::string_view operator()(std::size_t row, std::size_t column) const {
+    const std::size_t cell = row * columns_ + column;
+    return {text_ + starts_[cell], ends_[cell] - starts_[cell]};
+  }
+
+  // One more row; false, and nothing added, unless it has just as many tokens as there are columns, all plain. The 64
+  // bytes after the line must be readable.
+  bool add(std::string_view line) {
+    const auto offset = static_cast<std::uint32_t>(line.data() - text_);
+    std::uint32_t* const first = starts_.data() + rows_ * columns_;
+    std::uint32_t* start = first;
+    std::uint32_t* end = ends_.data() + rows_ * columns_;
+    std::uint64_t before = 0;  // the byte before the line is as good as a blank
+    for (std::size_t at = 0; at < line.size(); at += 64) {
+      detail::CharBits bits = detail::char_bits(line.data() + at);
+      std::uint64_t inside = ~bits.blank;
+      if (line.size() - at < 64) inside &= (std::uint64_t{1} << (line.size() - at)) - 1;
+      const std::uint64_t shifted = inside << 1 | before;
+      const std::uint64_t begins = inside & ~shifted;
+      if ((begins & bits.special) != 0) return false;
+      const std::uint32_t base = offset + static_cast<std::uint32_t>(at), count = detail::count_bits(begins);
+      const std::uint64_t open = inside >> 63;
+      const auto closed = static_cast<std::uint32_t>(count + before - open);
+      detail::put_places(start, begins, count, base);
+      detail::put_places(end, ~inside & shifted, closed, base);
+      start += count;
+      end += closed;
+      before = open;
+      if (static_cast<std::size_t>(start - first) > columns_) return false;
+    }
+    if (before != 0) *end = offset + static_cast<std::uint32_t>(line.size());
+    if (static_cast<std::size_t>(start - first) != columns_) return false;
+    ++rows_;
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t slack = 72;  // what one word may add too much
+
+  std::size_t columns_, capacity_, rows_ = 0;
+  const char* text_ = nullptr;
+  std::vector<std::uint32_t> starts_, ends_;
+};
+
+// The name after "data_" when `token` is that keyword, in any case.
+inline std::optional<std::string_view> data_keyword(std::string_view token) {
+  if (token.size() < 5 || !detail::equals_lower(token.substr(0, 5), "data_")) return std::nullopt;
+  return token.substr(5);
+}
+
+}  // namespace braggio

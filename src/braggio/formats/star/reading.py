@@ -1,0 +1,193 @@
+"""STAR files into numpy columns, typed by RELION's label table."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from braggio._core import Source, StarBlock, read_star_rows, scan_star
+from braggio.errors import DataWarning, FormatError, MetadataError, about
+from braggio.formats.star.table import StarTable
+from braggio.model.columns import Coded, Column, ImageNames
+from braggio.model.relion import IMAGE_NAME, bare, kind_of
+
+File: TypeAlias = str | os.PathLike[str] | bytes
+
+
+def _source(file: File) -> tuple[Source, str | None]:
+    if isinstance(file, bytes):
+        return Source.over(file), None
+    path = os.fspath(file)
+    return Source.open(path), path
+
+
+def scan(file: File) -> list[StarBlock]:
+    r"""The blocks of a file: ``name``, ``loop``, ``labels``, ``rows``, ``line``. Rows are counted, not read.
+
+    Raises
+    ------
+    FormatError
+        Not a STAR file, or one in which rows would be lost: naming the line.
+
+    Examples
+    --------
+    >>> [(block.name, block.rows) for block in scan(b"data_a\nloop_\n_x\n1\n2\n")]
+    [('a', 2)]
+    """
+    source, path = _source(file)
+    with about(path):
+        return scan_star(source)
+
+
+def read_tables(
+    file: File,
+    *,
+    blocks: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    as_text: Iterable[str] = (),
+    split_images: bool = True,
+    scanned: Sequence[StarBlock] | None = None,
+) -> dict[str, StarTable]:
+    r"""Read blocks into numpy columns.
+
+    Parameters
+    ----------
+    file : path-like or bytes
+        The file, or its content.
+    blocks : sequence of str, optional
+        Names without ``data_``; all by default. Rows of other blocks are not read.
+    columns : sequence of str, optional
+        Labels, with or without ``_`` and ``rln``; all by default. Other cells are skipped without parsing.
+    as_text : iterable of str
+        Labels to keep as text whatever they look like.
+    split_images : bool
+        Give ``rlnImageName`` as `ImageNames` rather than as one text a row.
+    scanned : sequence of StarBlock, optional
+        What `scan` gave for this file, which is then not scanned again.
+
+    Returns
+    -------
+    dict of str to StarTable
+        In the order of the file. Reals are float64, integers int64, texts `Coded`.
+
+    Raises
+    ------
+    FormatError
+        Malformed: short or long rows, a word where a number belongs, blocks or labels that stand twice. It names the
+        line.
+    MetadataError
+        A block or column that is asked for is not there.
+
+    Examples
+    --------
+    >>> tables = read_tables(b"data_a\nloop_\n_rlnVoltage\n_rlnMicrographName\n300 0001\n200 0001\n")
+    >>> tables["a"].columns["rlnVoltage"].tolist(), list(tables["a"].columns["rlnMicrographName"])
+    ([300.0, 200.0], ['0001', '0001'])
+    """
+    source, path = _source(file)
+    with about(path):
+        found = scan_star(source) if scanned is None else scanned
+        chosen = _chosen_blocks(found, blocks)
+        _require_columns(chosen, columns)
+        text = {bare(label) for label in as_text}
+        wanted = None if columns is None else {bare(label.removeprefix("_")) for label in columns}
+        return {block.name: _read_block(source, block, wanted, text, split_images) for block in chosen}
+
+
+def _chosen_blocks(found: Sequence[StarBlock], blocks: Sequence[str] | None) -> list[StarBlock]:
+    if blocks is None:
+        return list(found)
+    names = [block.name for block in found]
+    for name in blocks:
+        if name not in names:
+            raise MetadataError(
+                field="block", expected=f"data_{name}", found=", ".join(f"data_{each}" for each in names)
+            )
+    return [block for block in found if block.name in blocks]
+
+
+def _require_columns(blocks: Sequence[StarBlock], columns: Sequence[str] | None) -> None:
+    labels = [label for block in blocks for label in block.labels]
+    known = {bare(label) for label in labels}
+    for label in columns or ():
+        if bare(label.removeprefix("_")) not in known:
+            raise MetadataError(field="column", expected=label, found=nearest(label, labels))
+
+
+def nearest(label: str, labels: Sequence[str]) -> str:
+    """The labels that are there, the most similar first: what an error shows instead of the one that is not."""
+    close = difflib.get_close_matches(label, labels, n=1, cutoff=0.6)
+    rest = [each for each in labels if each not in close]
+    shown = ", ".join([*close, *rest][:12])
+    return f"{shown}, ... ({len(labels)} in all)" if len(labels) > 12 else shown or "none"
+
+
+def _read_block(
+    source: Source, block: StarBlock, wanted: set[str] | None, text: set[str], split_images: bool
+) -> StarTable:
+    if not block.loop:
+        items = {label: _value(label, value, quoted or bare(label) in text) for label, value, quoted in block.items}
+        return StarTable(
+            {label: value for label, value in items.items() if wanted is None or bare(label) in wanted}, loop=False
+        )
+    kinds = [_kinds(label, wanted, text, split_images) for label in block.labels]
+    results = read_star_rows(source, block, kinds)
+    if not block.terminated:
+        warnings.warn(
+            f"data_{block.name}: the file ends without a newline after row {block.rows}; it may have been cut",
+            DataWarning,
+            stacklevel=4,
+        )
+    found = {label: result for label, result in zip(block.labels, results, strict=True) if result is not None}
+    integral = frozenset(label for label, result in found.items() if result[0] == "real" and result[2])
+    return StarTable({label: _column(label, result) for label, result in found.items()}, integral=integral)
+
+
+def _kinds(label: str, wanted: set[str] | None, text: set[str], split_images: bool) -> tuple[str, str]:
+    """(kind to try first, kind it may become)."""
+    known = kind_of(label)
+    if wanted is not None and bare(label) not in wanted:
+        return "skip", known if known in ("integer", "real") else "text"
+    if bare(label) == bare(IMAGE_NAME) and split_images and bare(label) not in text:
+        return "image", "image"
+    if bare(label) in text or known == "text":
+        return "text", "text"
+    if known == "integer":  # pandas writes integers with missing values as 1.000000
+        return "integer", "real"
+    return ("real", "real") if known == "real" else ("guess", "text")
+
+
+def _column(label: str, result: tuple[Any, ...]) -> Column:
+    kind, values, *rest = result
+    if kind == "text":
+        return Coded(values, tuple(rest[0]))
+    if kind == "image":
+        return ImageNames(Coded(values, tuple(rest[0])), rest[1], rest[2])
+    if (
+        kind == "real"
+        and kind_of(label) == "integer"
+        and np.all(np.isfinite(values))
+        and np.all(values == np.rint(values))
+    ):
+        return np.asarray(values.astype(np.int64))
+    return np.asarray(values)
+
+
+def _value(label: str, text: str, is_text: bool) -> str | int | float:
+    """A value of a list block, as a number where it is one."""
+    if is_text or kind_of(label) == "text":
+        return text
+    for number in (int, float):
+        try:
+            if "_" not in text:
+                return number(text)
+        except ValueError:
+            continue
+    if kind_of(label) in ("integer", "real"):
+        raise FormatError(field=label, expected="a number", found=repr(text))
+    return text

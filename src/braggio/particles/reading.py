@@ -1,0 +1,138 @@
+"""Particle tables of RELION and cryoSPARC, read into one vocabulary."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from braggio._core import Source
+from braggio.errors import DataWarning, MetadataError, about
+from braggio.formats.cryosparc import sniff as is_cs
+from braggio.formats.star import nearest
+from braggio.model.particles import DEFAULTS, IGNORED_WITHOUT_INDEX, QUANTITIES, REQUIRED
+from braggio.particles.cryosparc import read_cryosparc
+from braggio.particles.relion import read_relion
+from braggio.particles.stacks import Places
+from braggio.particles.table import Particles
+
+File: TypeAlias = str | os.PathLike[str]
+
+
+def read(
+    file: File | Sequence[File],
+    *,
+    columns: Sequence[str] | None = None,
+    block: str | None = None,
+    folder: File | None = None,
+    base: File | None = None,
+    allow_outside: bool = False,
+    strict: bool = True,
+    indexed: bool | None = None,
+    how: str = "exact",
+) -> Particles:
+    r"""Read a particle table.
+
+    Parameters
+    ----------
+    file : path-like, or a sequence of them
+        A RELION (3.0, 3.1, 5) or generic .star, a .cs, a .cs followed by its passthroughs, or a cryoSPARC job folder
+        ``J<n>`` (see `read_job`).
+    columns : sequence of str, optional
+        Canonical names to keep besides those of the CTF; all by default. Others are not parsed.
+    block : str, optional
+        Of a star file with several tables; ``particles``, or the only table besides ``optics`` and ``general``, by
+        default.
+    folder, base, allow_outside : optional
+        How stack paths become files, see `Places`.
+    strict : bool
+        Missing required fields are an error; otherwise they are just not there.
+    indexed : bool, optional
+        Do rows name their images? By default, as the file does. False ignores the names, and angles and pixel size with
+        them, as for generic files whose rows follow the images of one stack.
+    how : {'exact', 'inner'}
+        Of the uid join with the passthroughs.
+
+    Returns
+    -------
+    Particles
+
+    Raises
+    ------
+    FormatError
+        The file is damaged.
+    MetadataError
+        Required fields, optics groups or uids are missing, double or contradictory; an image name that is not
+        ``<number>@<path>``.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "a.star")
+    ...     labels = "ImageName DefocusU DefocusV DefocusAngle Voltage SphericalAberration".split()
+    ...     head = "data_\nloop_\n" + "".join(f"_rln{label}\n" for label in labels)
+    ...     _ = path.write_text(head + "000002@s.mrcs 9000 8000 30 300 2.7\n")
+    ...     table = read(path)
+    >>> table["DefocusU"].tolist(), table.stacks, table.index.tolist(), table.defaults["AmplitudeContrast"]
+    ([9000.0], ('s.mrcs',), [1], 0.1)
+    """
+    files = [file] if isinstance(file, (str, os.PathLike)) else list(file)
+    if not files:
+        raise ValueError("file must name at least one file")
+    paths = [Path(each) for each in files]
+    if len(paths) == 1 and paths[0].is_dir():
+        from braggio.particles.jobs import read_job
+
+        return read_job(paths[0], columns=columns)
+    places = Places(
+        None if folder is None else os.fspath(folder), None if base is None else os.fspath(base), allow_outside
+    )
+    if is_cs(Source.open(str(paths[0])).read(0, 6)) or paths[0].suffix == ".cs":
+        table = read_cryosparc(paths, columns, places, how)
+    elif len(paths) > 1:
+        raise MetadataError(
+            path=paths[0], field="file", expected="one star file, or .cs files", found=f"{len(paths)} files"
+        )
+    else:
+        table = read_relion(paths[0], columns, block, places)
+    with about(paths[0]):
+        return _completed(table, strict, indexed)
+
+
+def _completed(table: Particles, strict: bool, indexed: bool | None) -> Particles:
+    """Required fields demanded, defaults filled in and recorded, generic mode applied."""
+    columns = dict(table.columns)
+    if indexed and table.stack_id is None:
+        raise MetadataError(
+            field="ImageName", expected="image names, or indexed=False", found=nearest("ImageName", list(columns))
+        )
+    if indexed is False or (indexed is None and table.stack_id is None and table.source == "star"):
+        columns = {name: column for name, column in columns.items() if name not in IGNORED_WITHOUT_INDEX}
+        table = replace(table, stacks=(), stack_id=None, index=None)
+    missing = [name for name in REQUIRED if name not in columns]
+    if missing and strict:
+        raise MetadataError(
+            f"{len(missing)} required fields missing: {', '.join(missing)}"
+            if len(missing) > 1
+            else "required field missing",
+            field=missing[0] if table.source == "star" else f"{missing[0]} ({QUANTITIES[missing[0]].cryosparc})",
+            expected="a column",
+            found=nearest(missing[0], list(columns)),
+        )
+    defaults = {name: value for name, value in DEFAULTS.items() if name not in columns} if strict or not missing else {}
+    for name, value in defaults.items():
+        columns[name] = np.full(table.n, value)
+    expected = [name for name in ("PhaseShift", "AmplitudeContrast") if name in defaults and table.source == "cs"]
+    for name in expected:
+        warnings.warn(
+            f"{table.files[0]}: {QUANTITIES[name].cryosparc} is not there; {name} {defaults[name]} is used",
+            DataWarning,
+            stacklevel=4,
+        )
+    return replace(table, columns=columns, defaults=defaults)
