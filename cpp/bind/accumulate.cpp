@@ -15,13 +15,27 @@ Accumulator make(std::size_t height, std::size_t width, std::size_t bins, double
   return Accumulator(height, width, Histogram(bins, low, high));
 }
 
-void update(Accumulator& self, const py::array& batch, const py::array_t<std::int64_t>& indices, std::size_t threads) {
+void require_correlograms(const Accumulator& self, const py::array& batch) {
   require_contiguous(batch, "correlograms");
-  require_contiguous(indices, "indices");
-  if (batch.ndim() != 3 || array_type(batch) != PixelType::f32 || batch.shape(0) != indices.size() ||
+  if (batch.ndim() != 3 || array_type(batch) != PixelType::f32 ||
       static_cast<std::size_t>(batch.shape(1)) != self.height() ||
       static_cast<std::size_t>(batch.shape(2)) != self.width())
-    throw py::value_error("correlograms must be float32 of shape (len(indices), height, width)");
+    throw py::value_error("correlograms must be float32 of shape (n, height, width)");
+}
+
+void check(const Accumulator& self, const py::array& batch) {
+  require_correlograms(self, batch);
+  const auto* values = static_cast<const float*>(batch.data());
+  const auto count = static_cast<std::size_t>(batch.shape(0));
+  const Level level = chosen_level();
+  py::gil_scoped_release release;
+  self.require(values, count, level);
+}
+
+void update(Accumulator& self, const py::array& batch, const py::array_t<std::int64_t>& indices, std::size_t threads) {
+  require_correlograms(self, batch);
+  require_contiguous(indices, "indices");
+  if (batch.shape(0) != indices.size()) throw py::value_error("indices must be one for each correlogram");
   const std::span<const std::int64_t> numbers(indices.data(), static_cast<std::size_t>(indices.size()));
   const auto* values = static_cast<const float*>(batch.data());
   const Level level = chosen_level();
@@ -72,6 +86,7 @@ void add_accumulate(py::module_& module) {
       .def_property_readonly("height", &Accumulator::height)
       .def_property_readonly("width", &Accumulator::width)
       .def_property_readonly("count", &Accumulator::count)
+      .def("check", &check, py::arg("correlograms").noconvert(), "Would an update take them? It throws if not.")
       .def("update", &update, py::arg("correlograms").noconvert(), py::arg("indices").noconvert(), py::arg("threads"))
       .def("merge", &Accumulator::merge, py::arg("other"), py::call_guard<py::gil_scoped_release>())
       .def("arrays", &arrays, "The state itself, by name.")

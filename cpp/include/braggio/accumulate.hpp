@@ -31,12 +31,18 @@ __extension__ using WideInteger = __int128;
 inline constexpr float max_correlation = 131072.0f;        // 2^17: the high part of its square is below 2^51 units
 inline constexpr std::size_t max_update = 4096;            // correlograms at once: their low parts sum to below 2^62
 inline constexpr double max_square_sum = 70368744177664.0;  // 2^46, in units of 2^-16 below 2^63
+inline constexpr std::int64_t max_count = std::int64_t{1} << 36;  // with it a sum is below 2^41 (Cauchy and Schwarz)
 inline constexpr int carry_bits = 51;                      // one high unit is 2^51 low ones
 inline constexpr int sum_exponent = -71, square_exponent = -67;  // of a low unit
 
 // The exact sum of one pixel.
 struct ExactSum {
   std::int64_t high = 0, low = 0;  // low is in [-2^50, 2^50)
+
+  bool canonical() const {
+    constexpr std::int64_t half = std::int64_t{1} << (carry_bits - 1);
+    return low >= -half && low < half;
+  }
 
   double value(int exponent) const {
     const WideInteger whole = static_cast<WideInteger>(high) * (WideInteger{1} << carry_bits) + low;
@@ -190,13 +196,19 @@ class Accumulator {
   const AccumulatorState& state() const { return state_; }
   std::vector<std::int64_t>& histogram_counts() { return histogram_.counts; }
 
+  // Would an update take these correlograms? It throws if not.
+  void require(const float* batch, std::size_t correlograms, Level level) const {
+    require_sum(largest_of(batch, correlograms, 1, level), static_cast<double>(correlograms));
+  }
+
   // `batch`: indices.size() correlograms of height x width, one after the other. Nothing changes when it is refused.
   void update(const float* batch, std::span<const std::int64_t> indices, std::size_t threads, Level level) {
     if (indices.empty()) return;
     if (indices.size() > max_update)
       throw Error(Fault::limit, "correlograms", "at most " + std::to_string(max_update) + " at once",
                   std::to_string(indices.size()));
-    require_sum(largest_of(batch, indices.size(), threads, level), static_cast<double>(indices.size()));
+    square_bound_ =
+        require_sum(largest_of(batch, indices.size(), threads, level), static_cast<double>(indices.size()));
 
     std::vector<std::size_t> order(indices.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -225,6 +237,7 @@ class Accumulator {
         other.histogram_.high != histogram_.high)
       throw Error(Fault::format, "histogram", "the same bins", "others");
     if (other.square_bound_ + square_bound_ > max_square_sum) refuse_sum();
+    if (other.count_ > max_count - count_) refuse_count();
     square_bound_ += other.square_bound_;
     for (std::size_t i = 0; i < pixels(); ++i) merge_pixel(other.state_, i);
     for (std::size_t i = 0; i < histogram_.counts.size(); ++i) histogram_.counts[i] += other.histogram_.counts[i];
@@ -233,22 +246,18 @@ class Accumulator {
 
   // The state has been filled from outside: check what later sums rely on.
   void restore(std::int64_t count) {
-    constexpr std::int64_t half = std::int64_t{1} << (carry_bits - 1);
-    const auto most = static_cast<std::int64_t>(std::ldexp(max_square_sum, 16));
-    std::int64_t largest = 0;
+    if (count < 0 || count > max_count) refuse_count();
+    double largest = 0;
     for (std::size_t i = 0; i < pixels(); ++i) {
-      const bool canonical = state_.sum_low[i] >= -half && state_.sum_low[i] < half && state_.square_low[i] >= -half &&
-                             state_.square_low[i] < half && state_.square_high[i] >= 0 &&
-                             state_.square_high[i] <= most && state_.sum_high[i] > -most * 16 &&
-                             state_.sum_high[i] < most * 16;
+      const ExactSum sum{state_.sum_high[i], state_.sum_low[i]}, square{state_.square_high[i], state_.square_low[i]};
       const bool filled = count > 0 ? std::fabs(state_.best[i]) <= max_correlation && state_.index[i] >= 0
                                     : state_.best[i] == -std::numeric_limits<float>::infinity();
-      if (!canonical || !filled)
-        throw Error(Fault::format, "pixel " + std::to_string(i), "sums and a best value as an accumulator makes them",
+      if (!filled || !sum.canonical() || !square.canonical() || !possible(sum, square, count))
+        throw Error(Fault::format, "pixel " + std::to_string(i), "sums and a best value as correlograms make them",
                     "others");
-      largest = std::max(largest, state_.square_high[i]);
+      largest = std::max(largest, square.value(square_exponent));
     }
-    square_bound_ = std::ldexp(static_cast<double>(largest), -16) + 1.0;
+    square_bound_ = largest;
     count_ = count;
   }
 
@@ -292,17 +301,30 @@ class Accumulator {
                     std::to_string(bad % pixels() % width_));
   }
 
+  // Sums of that many numbers: sum^2 <= count * square, but for what was rounded away.
+  static bool possible(const ExactSum& sum, const ExactSum& square, std::int64_t count) {
+    const double first = sum.value(sum_exponent), second = square.value(square_exponent);
+    const auto number = static_cast<double>(count);
+    return second >= 0 && second <= max_square_sum &&
+           first * first <= number * second * (1 + 1e-9) + number * number * 0x1p-60;
+  }
+
+  [[noreturn]] static void refuse_count() {
+    throw Error(Fault::limit, "correlograms", "at most 2^36", "more");
+  }
+
   [[noreturn]] static void refuse_sum() {
     throw Error(Fault::limit, "sum of squares", "at most 2^46", "correlograms that may exceed it");
   }
 
-  void require_sum(float largest, double correlograms) {
+  // A bound of the sum of squares with these correlograms.
+  double require_sum(float largest, double correlograms) const {
+    if (static_cast<double>(count_) + correlograms > static_cast<double>(max_count)) refuse_count();
     const double bound = square_bound_ + correlograms * (static_cast<double>(largest) * static_cast<double>(largest));
     if (bound > max_square_sum) refuse_sum();
-    square_bound_ = bound;
+    return bound;
   }
 
-  // Blocks that stay in the first cache, so that the state is read and written once a batch.
   void add_pixels(const std::vector<const float*>& values, std::size_t first, std::size_t stop,
                   const std::vector<std::int64_t>& indices, Level level) {
     on_level<AccumulateEight>(level, values.data(), first, stop, values.size(), indices.data(), &state_);

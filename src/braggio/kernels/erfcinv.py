@@ -6,6 +6,10 @@ Rational approximations and coefficients: S. L. Moshier, Cephes Math Library, ``
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 # |y - 1/2| <= 3/8
 _P0 = (
@@ -73,9 +77,9 @@ _SQRT_2PI = 2.50662827463100050242
 _EXP_MINUS_2 = 0.13533528323661269189
 
 
-def _polynomial(x: float, coefficients: tuple[float, ...], lead: float | None = None) -> float:
+def _polynomial(x: Any, coefficients: tuple[float, ...], lead: float | None = None) -> Any:
     """Horner's rule; with `lead`, that comes first."""
-    value = coefficients[0] if lead is None else lead * x + coefficients[0]
+    value: Any = coefficients[0] if lead is None else lead * x + coefficients[0]
     for coefficient in coefficients[1:]:
         value = value * x + coefficient
     return value
@@ -97,13 +101,39 @@ def normal_quantile(probability: float) -> float:
     if y > _EXP_MINUS_2:
         y -= 0.5
         y2 = y * y
-        return (y + y * (y2 * _polynomial(y2, _P0) / _polynomial(y2, _Q0, 1.0))) * _SQRT_2PI
+        return float(y + y * (y2 * _polynomial(y2, _P0) / _polynomial(y2, _Q0, 1.0))) * _SQRT_2PI
     x = math.sqrt(-2.0 * math.log(y))
     first = x - math.log(x) / x
     z = 1.0 / x
     p, q = (_P1, _Q1) if x < 8.0 else (_P2, _Q2)
     x = first - z * _polynomial(z, p) / _polynomial(z, q, 1.0)
-    return -x if negate else x
+    return float(-x if negate else x)
+
+
+def normal_quantiles(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """`normal_quantile` of many at once; where logarithms are rounded otherwise, the last bit may differ.
+
+    Examples
+    --------
+    >>> normal_quantiles([0.025, 0.5]).round(6).tolist()
+    [-1.959964, 0.0]
+    """
+    given = np.asarray(probabilities, np.float64)
+    high = given > 1.0 - _EXP_MINUS_2
+    y = np.where(high, 1.0 - given, given)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = y - 0.5
+        square = middle * middle
+        centre = (middle + middle * (square * _polynomial(square, _P0) / _polynomial(square, _Q0, 1.0))) * _SQRT_2PI
+        x = np.sqrt(-2.0 * np.log(y))
+        first, z = x - np.log(x) / x, 1.0 / x
+        near = first - z * _polynomial(z, _P1) / _polynomial(z, _Q1, 1.0)
+        far = first - z * _polynomial(z, _P2) / _polynomial(z, _Q2, 1.0)
+    tail = np.where(x < 8.0, near, far)
+    found = np.where(y > _EXP_MINUS_2, centre, np.where(high, tail, -tail))
+    found[given == 0.0], found[given == 1.0] = -np.inf, np.inf
+    found[~((given >= 0) & (given <= 1))] = np.nan
+    return found
 
 
 def erfcinv(y: float) -> float:
