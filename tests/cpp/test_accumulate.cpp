@@ -24,7 +24,8 @@ std::vector<float> noise(std::size_t count, unsigned seed) {
   std::mt19937 generator(seed);
   std::vector<float> values(count);
   for (float& value : values)
-    value = std::ldexp(static_cast<float>(static_cast<int>(generator() % 2001) - 1000), -static_cast<int>(generator() % 30));
+    value = std::ldexp(static_cast<float>(static_cast<int>(generator() % 2001) - 1000),
+                       -static_cast<int>(generator() % 30));
   return values;
 }
 
@@ -62,7 +63,8 @@ TEST_CASE("the best value and the sums of one pixel") {
   CHECK(accumulator.state().best[0] == 3.0f);
   CHECK(accumulator.state().index[0] == 7);
   CHECK(ExactSum{accumulator.state().sum_high[0], accumulator.state().sum_low[0]}.value(sum_exponent) == 5.5);
-  CHECK(ExactSum{accumulator.state().square_high[0], accumulator.state().square_low[0]}.value(square_exponent) == 24.25);
+  CHECK(ExactSum{accumulator.state().square_high[0], accumulator.state().square_low[0]}.value(square_exponent) ==
+        24.25);
   float mean = 0, deviation = 0, scaled = 0;
   accumulator.finish({&mean, &deviation, &scaled}, 1);
   CHECK(mean == 1.375f);

@@ -32,7 +32,8 @@ TEST_CASE("boxes anywhere") {
             for (std::int64_t y = 0; y < height; ++y)
               for (std::int64_t x = 0; x < width; ++x) {
                 const std::int64_t row = inside(top + y, 2, edges), column = inside(left + x, 3, edges);
-                const auto expected = row < 0 || column < 0 ? std::int16_t{99} : pixels[static_cast<std::size_t>(row * 3 + column)];
+                const auto expected =
+                    row < 0 || column < 0 ? std::int16_t{99} : pixels[static_cast<std::size_t>(row * 3 + column)];
                 REQUIRE(out[static_cast<std::size_t>(y * width + x)] == expected);
               }
           }

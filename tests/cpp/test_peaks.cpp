@@ -58,8 +58,7 @@ TEST_CASE("peaks are those of the definition") {
           for (const std::size_t most : {std::size_t{0}, std::size_t{3}, std::numeric_limits<std::size_t>::max()}) {
             const PickRules rules{1.0f, radius, border, most, mask};
             const auto expected = by_definition(map, width, rules);
-            for (const Level level : levels())
-              REQUIRE(pick_peaks(map.data(), 13, width, rules, level) == expected);
+            for (const Level level : levels()) REQUIRE(pick_peaks(map.data(), 13, width, rules, level) == expected);
           }
       }
 }

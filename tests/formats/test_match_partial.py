@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -93,9 +94,7 @@ def test_flipped_bytes_never_crash(tmp_path):
         for place in rng.integers(0, len(whole), 3):
             damaged[place] = rng.integers(256)
         (tmp_path / "b").write_bytes(damaged)
-        try:
+        with suppress(BraggioError):
             found = read_partial(tmp_path / "b")
             found.accumulator.finish()
             found.accumulator.merge(partial().accumulator)
-        except BraggioError:
-            pass

@@ -1,8 +1,9 @@
-"""Protects: tables of every generation are read and written as pandas and Leopard-EM do; bad ones are refused by name."""
+"""Protects: tables of every generation are read and written as pandas and Leopard-EM do; bad ones are refused."""
 
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -138,10 +139,8 @@ def test_refusals(text, named):
 
 @given(st.binary(max_size=80))
 def test_any_bytes(data):
-    try:
+    with suppress(BraggioError):
         read_table(b",pos_x,pos_y\n" + data)
-    except BraggioError:
-        pass
 
 
 def test_an_output_that_exists(tmp_path):

@@ -145,10 +145,9 @@ def test_a_bad_value_is_named_and_nothing_changes(bad, count):
 def test_sums_that_may_overflow_are_refused():
     found = Accumulator((1, 1))
     values = np.full((4096, 1, 1), 131072.0, np.float32)
-    found.update(values[:4000])
+    found.update(values)
     with pytest.raises(LimitError, match="2\\^46"):
-        for _ in range(10):
-            found.update(values)
+        found.update(values)
 
 
 def test_refusals():

@@ -28,12 +28,12 @@ namespace braggio {
 
 __extension__ using WideInteger = __int128;
 
-inline constexpr float max_correlation = 131072.0f;        // 2^17: the high part of its square is below 2^51 units
-inline constexpr std::size_t max_update = 4096;            // correlograms at once: their low parts sum to below 2^62
+inline constexpr float max_correlation = 131072.0f;         // 2^17: the high part of its square is below 2^51 units
+inline constexpr std::size_t max_update = 4096;             // correlograms at once: their low parts sum to below 2^62
 inline constexpr double max_square_sum = 70368744177664.0;  // 2^46, in units of 2^-16 below 2^63
 inline constexpr std::int64_t max_count = std::int64_t{1} << 36;  // with it a sum is below 2^41 (Cauchy and Schwarz)
-inline constexpr int carry_bits = 51;                      // one high unit is 2^51 low ones
-inline constexpr int sum_exponent = -71, square_exponent = -67;  // of a low unit
+inline constexpr int carry_bits = 51;                             // one high unit is 2^51 low ones
+inline constexpr int sum_exponent = -71, square_exponent = -67;   // of a low unit
 
 // The exact sum of one pixel.
 struct ExactSum {
@@ -207,8 +207,7 @@ class Accumulator {
     if (indices.size() > max_update)
       throw Error(Fault::limit, "correlograms", "at most " + std::to_string(max_update) + " at once",
                   std::to_string(indices.size()));
-    square_bound_ =
-        require_sum(largest_of(batch, indices.size(), threads, level), static_cast<double>(indices.size()));
+    square_bound_ = require_sum(largest_of(batch, indices.size(), threads, level), static_cast<double>(indices.size()));
 
     std::vector<std::size_t> order(indices.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -309,9 +308,7 @@ class Accumulator {
            first * first <= number * second * (1 + 1e-9) + number * number * 0x1p-60;
   }
 
-  [[noreturn]] static void refuse_count() {
-    throw Error(Fault::limit, "correlograms", "at most 2^36", "more");
-  }
+  [[noreturn]] static void refuse_count() { throw Error(Fault::limit, "correlograms", "at most 2^36", "more"); }
 
   [[noreturn]] static void refuse_sum() {
     throw Error(Fault::limit, "sum of squares", "at most 2^46", "correlograms that may exceed it");

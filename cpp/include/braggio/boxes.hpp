@@ -41,7 +41,7 @@ void copy_box(const Image<T>& image, std::int64_t top, std::int64_t left, std::i
   if (std::max({top, left, -top, -left, height, width}) > max_box_position)
     throw Error(Fault::limit, "box", "positions within 2^40 of the image",
                 std::to_string(top) + ", " + std::to_string(left));
-  const std::int64_t begin = std::clamp<std::int64_t>(-left, 0, width);               // columns before: outside
+  const std::int64_t begin = std::clamp<std::int64_t>(-left, 0, width);                 // columns before: outside
   const std::int64_t end = std::clamp<std::int64_t>(image.width - left, begin, width);  // columns from here on: outside
   for (std::int64_t y = 0; y < height; ++y) {
     T* target = out + y * width;

@@ -16,7 +16,8 @@ namespace braggio {
 
 // A number as bits that sort as it does; -0 is +0. NaN sorts last.
 inline std::uint32_t rising_bits(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value != value ? std::numeric_limits<float>::quiet_NaN() : value + 0.0f);
+  const auto bits =
+      std::bit_cast<std::uint32_t>(value != value ? std::numeric_limits<float>::quiet_NaN() : value + 0.0f);
   return (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
 }
 

@@ -64,7 +64,9 @@ def _add_picking(parser: argparse.ArgumentParser) -> None:
     from_metric.add_argument(
         "--false-positives", type=float, default=1.0, metavar="N", help="expected in a whole map (default 1)"
     )
-    from_metric.add_argument("--radius", type=float, default=5.0, metavar="PX", help="of a peak's own pixels (default 5)")
+    from_metric.add_argument(
+        "--radius", type=float, default=5.0, metavar="PX", help="of a peak's own pixels (default 5)"
+    )
     from_metric.add_argument("--border", type=int, default=0, metavar="PX", help="edge without peaks (default 0)")
     from_metric.add_argument("--max-peaks", type=int, metavar="N", help="the highest so many")
     from_metric.add_argument("--mask", metavar="MRC", help="map whose pixels above 0 may hold peaks")
@@ -88,9 +90,7 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
         "--columns", type=int, choices=(39, 36, 34), default=39, help="generation of the table (default 39)"
     )
     parser.add_argument("--exclude", nargs="+", default=(), metavar="COLUMN", help="columns to leave out")
-    parser.add_argument(
-        "--corner", action="store_true", help="leave pos_x_img, pos_y_img at the template's corner"
-    )
+    parser.add_argument("--corner", action="store_true", help="leave pos_x_img, pos_y_img at the template's corner")
 
 
 def _add_tables(parser: argparse.ArgumentParser) -> None:
@@ -120,7 +120,9 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
 def _add_convert(parser: argparse.ArgumentParser) -> None:
     _add_tables(parser)
     _add_output(parser, "a .star for RELION, or a .csv")
-    parser.add_argument("--columns", type=int, choices=(34, 36, 39, 48, 51, 54), help="of a .csv (default: as they are)")
+    parser.add_argument(
+        "--columns", type=int, choices=(34, 36, 39, 48, 51, 54), help="of a .csv (default: as they are)"
+    )
 
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:
@@ -189,9 +191,7 @@ def _table(arguments: argparse.Namespace, session: Session) -> None:
 
     def make(result: MatchResult, peaks: Peaks) -> MatchTable:
         shift = not arguments.corner
-        return match_table(
-            result, peaks, width=arguments.columns, half_template_shift=shift, exclude=arguments.exclude
-        )
+        return match_table(result, peaks, width=arguments.columns, half_template_shift=shift, exclude=arguments.exclude)
 
     _tables(arguments, session, make)
 

@@ -75,9 +75,9 @@ def write_partial(path: str | os.PathLike[str], partial: Partial, *, overwrite: 
     with about(target):
         part = PartFile(target)
         offset = 0
-        for block in (header.ljust(HEADER_BYTES), *_blocks(partial)):
+        for block in (np.frombuffer(header.ljust(HEADER_BYTES), np.uint8), *_blocks(partial)):
             part.write(block, offset)
-            offset += len(block) if isinstance(block, bytes) else block.nbytes
+            offset += block.nbytes
         part.publish(overwrite=overwrite)
 
 

@@ -143,6 +143,10 @@ def _matrix(value: Any) -> str:
     flat = value
     if isinstance(value, list) and len(value) == 2 and all(isinstance(row, list) for row in value):
         flat = [number for row in value for number in row]
-    if not isinstance(flat, list) or len(flat) != 4 or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in flat):
+    if (
+        not isinstance(flat, list)
+        or len(flat) != 4
+        or any(isinstance(v, bool) or not isinstance(v, (int, float)) for v in flat)
+    ):
         raise FormatError(field="mag_matrix", expected="four numbers", found=repr(value))
     return str([float(v) for v in flat])

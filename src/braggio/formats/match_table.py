@@ -95,7 +95,9 @@ def _rows(text: str) -> tuple[list[str], list[list[str]]]:
         raise FormatError(field=f"line {reader.line_num}", expected="CSV", found=str(error)) from error
     names = [name for name in header if name]
     if not set(_WANTED) <= set(names):
-        raise FormatError(field="header", expected=f"columns {', '.join(_WANTED)}", found=", ".join(names[:60]) or "none")
+        raise FormatError(
+            field="header", expected=f"columns {', '.join(_WANTED)}", found=", ".join(names[:60]) or "none"
+        )
     if len(set(names)) < len(names):
         double = next(name for name in names if names.count(name) > 1)
         raise FormatError(field="header", expected="each column once", found=f"{double} twice")
@@ -114,9 +116,7 @@ def _column(name: str, values: list[str]) -> NDArray[Any] | Coded:
     if name in TEXTS:
         return Coded.of(values)
     if name in INTEGERS:
-        return np.fromiter(
-            (_integer(name, row, value) for row, value in enumerate(values)), np.int64, len(values)
-        )
+        return np.fromiter((_integer(name, row, value) for row, value in enumerate(values)), np.int64, len(values))
     try:
         return np.array([_real(value) for value in values], np.float64)
     except ValueError:
@@ -216,4 +216,4 @@ def _texts(column: NDArray[Any] | Coded) -> list[str]:
     found = column.astype(str)
     if column.dtype.kind == "f":
         found[np.isnan(column)] = ""
-    return found.tolist()
+    return [str(text) for text in found.tolist()]

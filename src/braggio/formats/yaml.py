@@ -20,7 +20,9 @@ MAX_DEPTH = 32
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _REAL = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+")
 _SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_AMBIGUOUS = re.compile(r"[-+]?0[0-9_]+|[-+]?0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?|[0-9]+(:[0-5]?[0-9])+")
+_AMBIGUOUS = re.compile(
+    r"[-+]?0[0-9_]+|[-+]?0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?|[0-9]+(:[0-5]?[0-9])+"
+)
 _QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
 _COLON = re.compile(r":(?=\s|$)")
 _PLAIN = re.compile(r"[^,\[\]{}]*")
@@ -28,8 +30,16 @@ _BLANKS = re.compile(r"\s*")
 _NULLS = ("", "~", "null", "Null", "NULL")
 _TRUE = ("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON")
 _FALSE = ("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF")
-_REFUSED = {"&": "an anchor", "*": "an alias", "!": "a tag", "|": "a block text", ">": "a block text", "%": "a directive",
-            "@": "a reserved sign", "`": "a reserved sign"}  # fmt: skip
+_REFUSED = {
+    "&": "an anchor",
+    "*": "an alias",
+    "!": "a tag",
+    "|": "a block text",
+    ">": "a block text",
+    "%": "a directive",
+    "@": "a reserved sign",
+    "`": "a reserved sign",
+}
 
 
 @dataclass(frozen=True)
@@ -206,9 +216,7 @@ def _sequence(lines: list[_Line], at: int, depth: int) -> tuple[list[Any], int]:
     return found, at
 
 
-def _entry(
-    lines: list[_Line], at: int, text: str, indent: int, depth: int, *, items: bool
-) -> tuple[Any, int]:
+def _entry(lines: list[_Line], at: int, text: str, indent: int, depth: int, *, items: bool) -> tuple[Any, int]:
     """What follows a key or a dash: on its line, or as a block below it."""
     if text:
         return _value(lines, at, text, indent, depth)

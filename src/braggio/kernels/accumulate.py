@@ -137,7 +137,8 @@ class Accumulator:
         if values.ndim == 2:
             values = values[None]
         if values.ndim != 3 or values.shape[1:] != self.shape or values.dtype.kind != "f":
-            raise ValueError(f"correlograms must be floats of shape (n, {self.shape[0]}, {self.shape[1]}), not {values.dtype} {values.shape}")
+            expected = f"(n, {self.shape[0]}, {self.shape[1]})"
+            raise ValueError(f"correlograms must be floats of shape {expected}, not {values.dtype} {values.shape}")
         if indices is not None and start is not None:
             raise ValueError("pass indices or start, not both")
         first = self.count if start is None else operator.index(start)

@@ -72,7 +72,9 @@ def copy_boxes(
     if out is None:
         out = np.empty(whole, pixels.dtype)
     if out.shape != whole or out.dtype != pixels.dtype or not out.flags.c_contiguous or not out.flags.writeable:
-        raise ValueError(f"out must be writeable C-contiguous {pixels.dtype} of shape {whole}, not {out.dtype} {out.shape}")
+        raise ValueError(
+            f"out must be writeable C-contiguous {pixels.dtype} of shape {whole}, not {out.dtype} {out.shape}"
+        )
     value = _as_pixel(fill, pixels.dtype)
     stored, target = (each.view(np.uint16) if pixels.dtype == np.float16 else each for each in (pixels, out))
     _copy_boxes(

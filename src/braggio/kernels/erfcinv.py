@@ -86,7 +86,7 @@ def _polynomial(x: Any, coefficients: tuple[float, ...], lead: float | None = No
 
 
 def normal_quantile(probability: float) -> float:
-    """x with P(X <= x) = `probability` for a standard normal X.
+    """X with P(X <= x) = `probability` for a standard normal X.
 
     Examples
     --------
@@ -133,11 +133,11 @@ def normal_quantiles(probabilities: ArrayLike) -> NDArray[np.float64]:
     found = np.where(y > _EXP_MINUS_2, centre, np.where(high, tail, -tail))
     found[given == 0.0], found[given == 1.0] = -np.inf, np.inf
     found[~((given >= 0) & (given <= 1))] = np.nan
-    return found
+    return np.asarray(found)
 
 
 def erfcinv(y: float) -> float:
-    """x with erfc(x) = `y`; nan outside 0..2.
+    """X with erfc(x) = `y`; nan outside 0..2.
 
     Examples
     --------

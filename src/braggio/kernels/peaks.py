@@ -77,7 +77,12 @@ def pick_peaks(
     with np.errstate(over="ignore"):
         limit = float(np.float32(cutoff))
     flat = _pick_peaks(
-        values, cutoff=limit, radius=float(radius), border=min(border, EVERY), max_peaks=min(most, EVERY), allowed=allowed
+        values,
+        cutoff=limit,
+        radius=float(radius),
+        border=min(border, EVERY),
+        max_peaks=min(most, EVERY),
+        allowed=allowed,
     )
     if values.size == 0:
         return flat, flat.copy()

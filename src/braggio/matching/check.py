@@ -72,7 +72,9 @@ class CheckReport:
             f"{size}, {self.mode} mode, pixels are the {self.position} of the template,"
             f" correlation_variance holds the {self.spread}, {self.n_correlations or 'unknown'} correlations"
         ]
-        return "\n".join([*lines, *(f"problem: {text}" for text in self.problems), *(f"note: {text}" for text in self.notes)])
+        return "\n".join(
+            [*lines, *(f"problem: {text}" for text in self.problems), *(f"note: {text}" for text in self.notes)]
+        )
 
 
 def check(result: MatchResult) -> CheckReport:
@@ -180,9 +182,7 @@ def _count(result: MatchResult, problems: list[str], notes: list[str]) -> int | 
     return count
 
 
-def _mode(
-    result: MatchResult, shapes: dict[str, tuple[int, int]], problems: list[str], notes: list[str]
-) -> str:
+def _mode(result: MatchResult, shapes: dict[str, tuple[int, int]], problems: list[str], notes: list[str]) -> str:
     """From the shapes: (H, W), or (H - h + 1, W - w + 1)."""
     shape = next(iter(shapes.values()))
     try:

@@ -1,7 +1,8 @@
 """A cutoff from the data: a generalised extreme value distribution fitted to the scores of a map.
 
 The maximum over many correlations follows such a distribution whatever the correlations themselves do (Fisher and
-Tippett, Math. Proc. Camb. Phil. Soc. 24 (1928) 180). The sample is drawn with a seed: the same map gives the same cutoff.
+Tippett, Math. Proc. Camb. Phil. Soc. 24 (1928) 180). The sample is drawn with a seed: the same map gives the same
+cutoff.
 """
 
 from __future__ import annotations
@@ -60,14 +61,17 @@ def gev_cutoff(
     >>> 6.5 < found < 8.5, abs(facts["gev_location"] - 4.0) < 0.02
     (True, True)
     """
+    values: NDArray[np.float64]
     if not 0 < false_positives < scores.size:
         raise MetadataError(field="false_positives", expected=f"above 0 and below {scores.size}", found=false_positives)
-    values = scores.reshape(-1)
-    values = values[np.isfinite(values) & (values <= highest)].astype(np.float64)
+    flat = scores.reshape(-1)
+    values = flat[np.isfinite(flat) & (flat <= highest)].astype(np.float64)
     if len(values) > sample:
         values = values[np.random.default_rng(seed).choice(len(values), sample, replace=False)]
     if len(values) < 100 or values.min() == values.max():
-        raise MetadataError(field="scores", expected=f"at least 100 different ones up to {highest:g}", found=len(values))
+        raise MetadataError(
+            field="scores", expected=f"at least 100 different ones up to {highest:g}", found=len(values)
+        )
     shape, location, scale = fit_gev(values)
     probability = false_positives / scores.size
     facts = {
@@ -103,7 +107,7 @@ def fit_gev(values: NDArray[np.float64]) -> tuple[float, float, float]:
     start = np.array([0.0, float(values.mean()) - _EULER * scale, math.log(scale)])
 
     def cost(parameters: NDArray[np.float64]) -> float:
-        shape, location, log_scale = parameters
+        shape, location, log_scale = parameters.tolist()
         reduced = (x - location) / math.exp(log_scale)
         if abs(shape) < 1e-9:
             log_t = -reduced
@@ -113,7 +117,7 @@ def fit_gev(values: NDArray[np.float64]) -> tuple[float, float, float]:
                 return math.inf
             log_t = np.log(inside) / shape
         with np.errstate(over="ignore"):
-            return float(weight @ (np.exp(log_t) - (1 - shape) * log_t)) + log_scale
+            return float(weight @ (np.exp(log_t) - (1 - shape) * log_t) + log_scale)
 
     found = least(cost, start, np.array([0.05, 0.2 * scale, 0.1]))
     return float(found[0]), float(found[1]), math.exp(found[2])
@@ -152,4 +156,4 @@ def least(cost: Any, start: NDArray[np.float64], step: NDArray[np.float64], roun
             else:
                 points[1:] = points[0] + 0.5 * (points[1:] - points[0])
                 values[1:] = [cost(point) for point in points[1:]]
-    return points[int(np.argmin(values))]
+    return np.asarray(points[int(np.argmin(values))])

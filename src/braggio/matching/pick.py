@@ -125,7 +125,9 @@ def _scores(
     """The map to be picked from."""
     if not isinstance(source, MatchResult):
         if metric == "pvalue":
-            raise UnsupportedError(field="metric", expected="a MatchResult for pvalue, for it needs two maps", found="a map")
+            raise UnsupportedError(
+                field="metric", expected="a MatchResult for pvalue, for it needs two maps", found="a map"
+            )
         return _numbers(as_float32(source), "map", nan)
     source.require_one_shape()
     if metric == "mip":

@@ -37,7 +37,8 @@ def box_offset(position: ArrayLike, box: tuple[int, int], template: tuple[int, i
     (height, width), (h, w) = box, template
     if not (1 <= h <= height and 1 <= w <= width):
         raise GeometryError(field="box", expected=f"at least the template's {h} x {w}", found=f"{height} x {width}")
-    return np.asarray(position, np.int64).reshape(-1, 2) - np.array([(height - h) // 2, (width - w) // 2])
+    half = np.array([(height - h) // 2, (width - w) // 2])
+    return np.asarray(np.asarray(position, np.int64).reshape(-1, 2) - half)
 
 
 def scaled_score(
@@ -97,7 +98,7 @@ def rotated(angles: ArrayLike, offsets: ArrayLike) -> NDArray[np.float64]:
     found = np.rad2deg(np.stack([phi, theta, psi], axis=1))
     found[:, [0, 2]] = np.mod(found[:, [0, 2]], 360.0)
     found[found == 360.0] = 0.0  # of an angle just below 0
-    return found
+    return np.asarray(found)
 
 
 def _matrices(angles: ArrayLike) -> NDArray[np.float64]:
@@ -182,7 +183,9 @@ def refined_table(
     }
     columns |= _moved(table, moved)
     columns |= _turned(table, angle_offset)
-    columns["refined_relative_defocus"] = _started(table, "relative_defocus") + _offset("defocus_offset", defocus_offset, n)
+    columns["refined_relative_defocus"] = _started(table, "relative_defocus") + _offset(
+        "defocus_offset", defocus_offset, n
+    )
     columns["refined_pixel_size"] = _started(table, "pixel_size") + _offset("pixel_size_offset", pixel_size_offset, n)
     return table.with_columns(columns).arranged(GENERATIONS[width])
 

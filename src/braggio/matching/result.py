@@ -88,7 +88,9 @@ class MatchResult:
         outside = (rows < 0) | (rows >= crop.height) | (columns < 0) | (columns >= crop.width)
         if outside.any():
             bad = int(np.argmax(outside))
-            raise IndexError(f"pixel ({rows[bad]}, {columns[bad]}) lies outside the map of {crop.height} x {crop.width}")
+            raise IndexError(
+                f"pixel ({rows[bad]}, {columns[bad]}) lies outside the map of {crop.height} x {crop.width}"
+            )
         flat = np.ascontiguousarray(rows * stack.frame_shape[1] + columns)
         if not isinstance(stack, StoredFrames) or getattr(stack, "packed", False):
             return self[name][rows, columns]
@@ -158,13 +160,20 @@ class MatchResult:
         """
         if self.template is None:
             raise MetadataError(
-                "pass template=", path=self.config.path or None, field="template_volume_path", expected="a file", found="none"
+                "pass template=",
+                path=self.config.path or None,
+                field="template_volume_path",
+                expected="a file",
+                found="none",
             )
         with open_map_file(self.template) as stack:
             nz, (ny, nx) = stack.nframes, stack.frame_shape
         if not nz == ny == nx:
             raise GeometryError(
-                path=self.template, field="template", expected="a cube (template must be cubic)", found=f"({nz}, {ny}, {nx})"
+                path=self.template,
+                field="template",
+                expected="a cube (template must be cubic)",
+                found=f"({nz}, {ny}, {nx})",
             )
         return nz, ny, nx
 

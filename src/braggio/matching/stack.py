@@ -40,7 +40,9 @@ def preferred(table: MatchTable, name: str) -> NDArray[Any]:
     if values.dtype.kind != "f" or (good := np.isfinite(values)).all():
         return values
     warnings.warn(
-        f"{refined}: {int((~good).sum())} of {len(values)} values are no numbers; {name} used there", DataWarning, stacklevel=2
+        f"{refined}: {int((~good).sum())} of {len(values)} values are no numbers; {name} used there",
+        DataWarning,
+        stacklevel=2,
     )
     return np.where(good, values, table[name])
 
@@ -90,7 +92,7 @@ def box_corners(
     places = np.stack([_whole(table, "pos_y"), _whole(table, "pos_x")], axis=1)
     if position == "centre":
         places -= np.array([h // 2, w // 2])
-    return places - np.array([(height - h) // 2, (width - w) // 2])
+    return np.asarray(places - np.array([(height - h) // 2, (width - w) // 2]))
 
 
 def _whole(table: MatchTable, name: str) -> NDArray[np.int64]:
@@ -161,7 +163,9 @@ def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, (int, np.integer)) else (int(size[0]), int(size[1]))
 
 
-def kept_rows(corners: NDArray[np.int64], box: tuple[int, int], shape: tuple[int, int], edges: str) -> NDArray[np.int64]:
+def kept_rows(
+    corners: NDArray[np.int64], box: tuple[int, int], shape: tuple[int, int], edges: str
+) -> NDArray[np.int64]:
     """Particles that are extracted, after the rule for the edges."""
     if edges not in OUTSIDE:
         raise UnsupportedError(field="edges", expected=", ".join(OUTSIDE), found=repr(edges))

@@ -88,7 +88,9 @@ def merge_partials(paths: Iterable[str | os.PathLike[str]]) -> Partial:
     return whole
 
 
-def write_maps(partial: Partial, folder: str | os.PathLike[str], *, prefix: str = "", overwrite: bool = False) -> list[str]:
+def write_maps(
+    partial: Partial, folder: str | os.PathLike[str], *, prefix: str = "", overwrite: bool = False
+) -> list[str]:
     """Write the maps of a search, all or none, with their pixel size in the headers.
 
     ``<prefix>mip.mrc``, ``scaled_mip``, ``correlation_average``, ``correlation_variance`` (the standard deviation, as

@@ -15,7 +15,7 @@ from braggio.errors import MetadataError, UnsupportedError
 from braggio.matching.pick import Peaks, pick
 from braggio.matching.result import MatchResult
 from braggio.model.columns import Coded
-from braggio.model.matches import FROM_MAPS, GENERATIONS, MAPS, PEAKS_11, TEXTS, MatchTable, empty_column
+from braggio.model.matches import GENERATIONS, MAPS, PEAKS_11, TEXTS, MatchTable, empty_column
 
 WIDTHS = (39, 36, 34, 11)
 
@@ -85,8 +85,8 @@ def _more_columns(result: MatchResult, table: MatchTable, shift: bool) -> dict[s
     half = result.template_shape()[2] // 2 if shift else 0
     columns: dict[str, NDArray[Any] | Coded] = {"particle_index": np.arange(table.n, dtype=np.int64)}
     for axis in "xy":
-        columns[f"pos_{axis}_img"] = table[f"pos_{axis}"] + half
-        columns[f"pos_{axis}_img_angstrom"] = columns[f"pos_{axis}_img"] * config.optics.pixel_size
+        place = table[f"pos_{axis}"] + half
+        columns |= {f"pos_{axis}_img": place, f"pos_{axis}_img_angstrom": place * config.optics.pixel_size}
     columns |= config.optics.columns(table.n)
     paths = {each.path_column: config.maps.get(name, "") for name, each in MAPS.items()}
     paths |= {"micrograph_path": config.micrograph_path, "template_path": config.template_path}
@@ -131,8 +131,6 @@ def _joined(name: str, parts: list[NDArray[Any] | Coded]) -> NDArray[Any] | Code
         return Coded.of(texts) if texts else empty_column(next(iter(TEXTS)))
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
     filled = [part for part in arrays if len(part)] or arrays[:1]  # a table without rows decides no dtype
-    if name in FROM_MAPS and all(part.dtype == np.float32 for part in filled):
-        return np.concatenate(filled)
     return np.concatenate(filled)
 
 

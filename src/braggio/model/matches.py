@@ -87,6 +87,7 @@ _OPTICS = (
     " amplitude_contrast_ratio phase_shift ctf_B_factor even_zernikes odd_zernikes mag_matrix"
 ).split()
 _POSITIONS = "pos_x pos_y pos_x_img pos_y_img pos_x_img_angstrom pos_y_img_angstrom".split()
+_PIXELS = _POSITIONS[:4]
 _STATISTICS = ["correlation_mean", "correlation_variance", "total_correlations"]
 _ANGLES = ["phi", "theta", "psi"]
 _NEW_IN_39 = ("even_zernikes", "odd_zernikes", "mag_matrix")
@@ -107,7 +108,8 @@ MATCH_39 = (
 MATCH_36 = _without(MATCH_39, _NEW_IN_39)
 # The first generation, with its own order of the angles.
 MATCH_34 = tuple(
-    {"phi": "psi", "psi": "phi"}.get(name, name) for name in _without(MATCH_36, ("particle_index", "refined_pixel_size"))
+    {"phi": "psi", "psi": "phi"}.get(name, name)
+    for name in _without(MATCH_36, ("particle_index", "refined_pixel_size"))
 )
 REFINED_51 = (
     "particle_index", "mip", "scaled_mip", "refined_mip", "refined_scaled_mip", *_STATISTICS, *_POSITIONS,
@@ -125,10 +127,7 @@ PEAKS_11 = (
 GENERATIONS = {
     len(each): each for each in (PEAKS_11, MATCH_34, MATCH_36, MATCH_39, REFINED_48, REFINED_51, CONSTRAINED_54)
 }
-INTEGERS = frozenset(
-    ["particle_index", "total_correlations", "pos_x", "pos_y", "pos_x_img", "pos_y_img"]
-    + _refined(["pos_x", "pos_y", "pos_x_img", "pos_y_img"])
-)
+INTEGERS = frozenset(("particle_index", "total_correlations", *_PIXELS, *_refined(_PIXELS)))
 TEXTS = frozenset((*_PATHS, *_NEW_IN_39))
 # Those that the maps give; float32 in memory, as the maps are.
 FROM_MAPS = tuple(each.column for each in MAPS.values())

@@ -1,4 +1,7 @@
-"""Pictures of template matching: a map with its peaks, the histogram of its scores, the survival curve. They need matplotlib."""
+"""Pictures of template matching: a map with its peaks, the histogram of its scores, the survival curve.
+
+They need matplotlib.
+"""
 
 from __future__ import annotations
 
