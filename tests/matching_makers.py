@@ -23,7 +23,7 @@ def maps(shape=(40, 50), peaks=((10, 12, 30.0), (25, 33, 20.0)), seed=0):
     """Eight maps of noise with peaks (y, x, scaled MIP)."""
     rng = np.random.default_rng(seed)
     found = {
-        "mip": rng.normal(4, 0.3, shape),
+        "mip": rng.normal(2, 0.3, shape),
         "correlation_average": rng.normal(0, 0.05, shape),
         "correlation_variance": rng.uniform(0.8, 1.3, shape),
         "orientation_psi": rng.uniform(0, 360, shape),

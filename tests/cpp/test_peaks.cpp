@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <random>
+#include <utility>
 
 #include "levels.hpp"
 #include "refusal.hpp"
@@ -54,7 +55,7 @@ TEST_CASE("peaks are those of the definition") {
         const auto map = noise(width * 13, static_cast<unsigned>(width));
         std::vector<std::uint8_t> allowed(map.size());
         for (std::size_t i = 0; i < allowed.size(); ++i) allowed[i] = i % 5 != 0;
-        for (const std::uint8_t* mask : {static_cast<const std::uint8_t*>(nullptr), allowed.data()})
+        for (const std::uint8_t* mask : {static_cast<const std::uint8_t*>(nullptr), std::as_const(allowed).data()})
           for (const std::size_t most : {std::size_t{0}, std::size_t{3}, std::numeric_limits<std::size_t>::max()}) {
             const PickRules rules{1.0f, radius, border, most, mask};
             const auto expected = by_definition(map, width, rules);

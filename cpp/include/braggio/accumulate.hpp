@@ -101,35 +101,36 @@ struct AccumulateEight {
       from = better ? Ints{} + static_cast<std::int32_t>(k) : from;
       const Doubles wide = __builtin_convertvector(value, Doubles);
       split(wide, sum_high, sum_low, a, b);
-      split(wide * wide, square_high, square_low, c, d);
+      const Doubles square = wide * wide;
+      split(square, square_high, square_low, c, d);
     }
     take_best(best, from, at, indices, state);
     add(a, b, sum_high, sum_low, count, state->sum_high.data() + at, state->sum_low.data() + at);
     add(c, d, square_high, square_low, count, state->square_high.data() + at, state->square_low.data() + at);
   }
 
-  BRAGGIO_INLINE void split(Doubles value, double high, double low, Words& highs, Words& lows) {
+  BRAGGIO_INLINE void split(const Doubles& value, double high, double low, Words& highs, Words& lows) {
     const Doubles raised = value + high;
-    highs += std::bit_cast<Words>(raised);
+    highs += reinterpret_cast<Words>(raised);
     const Doubles rest = (value - (raised - high)) + low;
-    lows += std::bit_cast<Words>(rest);
+    lows += reinterpret_cast<Words>(rest);
   }
 
   // The words hold the bits of `high` and `low` once for each correlogram.
-  BRAGGIO_INLINE void add(Words highs, Words lows, double high, double low, std::size_t count, std::int64_t* to_high,
+  BRAGGIO_INLINE void add(Words& highs, Words& lows, double high, double low, std::size_t count, std::int64_t* to_high,
                           std::int64_t* to_low) {
     Words old_high, old_low;
     std::memcpy(&old_high, to_high, sizeof old_high);
     std::memcpy(&old_low, to_low, sizeof old_low);
     lows += old_low - std::bit_cast<std::uint64_t>(low) * count;
-    const Longs carry = std::bit_cast<Longs>(lows + (std::uint64_t{1} << (carry_bits - 1))) >> carry_bits;
-    lows -= std::bit_cast<Words>(carry) << carry_bits;
-    highs += old_high + std::bit_cast<Words>(carry) - std::bit_cast<std::uint64_t>(high) * count;
+    const Longs carry = reinterpret_cast<Longs>(lows + (std::uint64_t{1} << (carry_bits - 1))) >> carry_bits;
+    lows -= reinterpret_cast<Words>(carry) << carry_bits;
+    highs += old_high + reinterpret_cast<Words>(carry) - std::bit_cast<std::uint64_t>(high) * count;
     std::memcpy(to_high, &highs, sizeof highs);
     std::memcpy(to_low, &lows, sizeof lows);
   }
 
-  BRAGGIO_INLINE void take_best(Floats best, Ints from, std::size_t at, const std::int64_t* indices,
+  BRAGGIO_INLINE void take_best(const Floats& best, const Ints& from, std::size_t at, const std::int64_t* indices,
                                 AccumulatorState* state) {
     for (std::size_t l = 0; l < accumulate_lanes; ++l) {
       const std::int64_t index = indices[from[l]];

@@ -98,13 +98,21 @@ def orientation_count(search: Mapping[str, Any]) -> int:
     if not (0.01 <= psi_step <= 360 and 0.01 <= theta_step <= 360):
         raise MetadataError(field="steps", expected="0.01 to 360 degrees", found=f"{psi_step} and {theta_step}")
     theta_low, theta_high = number(search, "theta_min", 0.0), number(search, "theta_max", theta_most)
-    span = number(search, "phi_max", phi_most) - number(search, "phi_min", 0.0)
+    phi_low, phi_high = number(search, "phi_min", 0.0), number(search, "phi_max", phi_most)
     psi_span = number(search, "psi_max", 360.0) - number(search, "psi_min", 0.0)
-    if not (0 <= theta_high - theta_low <= 360 and 0 <= span <= 360 and 0 <= psi_span <= 360):
-        raise MetadataError(field="angles", expected="ranges of 0 to 360 degrees", found=f"{span}, {psi_span}")
-    thetas = np.arange(theta_low, theta_high + theta_step, theta_step)
-    steps = np.minimum(theta_step / (np.sin(np.deg2rad(thetas)) + 1e-6), max(span, 1e-9))
-    directions = int(np.maximum(np.round(span / np.abs(steps)), 1).sum())
+    if not (0 <= theta_high - theta_low <= 360 and 0 <= phi_high - phi_low <= 360 and 0 <= psi_span <= 360):
+        raise MetadataError(
+            field="angles",
+            expected="ranges of 0 to 360 degrees",
+            found=f"{theta_high - theta_low}, {phi_high - phi_low}, {psi_span}",
+        )
+    # In radians, as the search does it: there rounding gives some rows of phi one orientation more.
+    span = np.deg2rad(phi_high) - np.deg2rad(phi_low)
+    thetas = np.deg2rad(np.arange(theta_low, theta_high + theta_step, theta_step))
+    directions = len(thetas)
+    if span > 0:
+        steps = np.minimum(np.abs(np.deg2rad(theta_step) / (np.sin(thetas) + 1e-6)), span)
+        directions = int(np.ceil(span / (span / np.round(span / steps))).sum())
     return directions * max(math.ceil(psi_span / psi_step), 1)
 
 

@@ -129,7 +129,6 @@ def _scores(
                 field="metric", expected="a MatchResult for pvalue, for it needs two maps", found="a map"
             )
         return _numbers(as_float32(source), "map", nan)
-    source.require_one_shape()
     if metric == "mip":
         return _numbers(source["mip"], "mip", nan)
     scaled, facts = _numbers(source["scaled_mip"], "scaled_mip", nan)

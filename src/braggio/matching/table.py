@@ -25,6 +25,7 @@ def peak_table(result: MatchResult, peaks: Peaks) -> MatchTable:
 
     Only the peaks' pixels are read from the maps.
     """
+    result.require_one_shape()
     columns: dict[str, NDArray[Any] | Coded] = {"pos_y": peaks.y, "pos_x": peaks.x}
     for each in MAPS.values():
         columns[each.column] = result.values(each.name, peaks.y, peaks.x)
