@@ -1,4 +1,4 @@
-"""Protects: results open whatever their maps are stored as; opening writes nothing; the reference table is reproduced."""
+"""Protects: results open however their maps are stored; opening writes nothing; the reference is reproduced."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import shutil
 import numpy as np
 import pytest
 import yaml
+from makers import mrc, tree
+from matching_makers import NAMES, maps, write_result
 
 from braggio.errors import DataWarning, FormatError, GeometryError, MetadataError, UnsupportedError
 from braggio.formats.match_table import table_text
 from braggio.matching import check, match_table, open_result, orientation_count, peak_table, pick
 from braggio.matching.cutoff import correlations_of, cutoff, defocus_values
 from braggio.model.matches import SearchConfig
-from makers import mrc, tree
-from matching_makers import NAMES, maps, write_result
 
 
 def test_the_reference_table(real_data):

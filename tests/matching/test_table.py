@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import scipy.stats
+from matching_makers import maps, write_result
 from scipy.spatial.transform import Rotation
 
 from braggio.errors import GeometryError, MetadataError, UnsupportedError
@@ -25,7 +26,6 @@ from braggio.matching.gev import fit_gev, gev_cutoff, upper_quantile
 from braggio.matching.pvalue import pvalue_scores
 from braggio.matching.table import provenance_path, write_provenance
 from braggio.model.matches import GENERATIONS
-from matching_makers import maps, write_result
 
 
 @pytest.fixture

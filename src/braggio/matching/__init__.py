@@ -6,7 +6,7 @@
 >>> scores[20, 30] = 12
 >>> peaks = braggio.matching.pick(scores, n_correlations=1000)
 >>> peaks.y.tolist(), peaks.x.tolist(), round(peaks.cutoff, 3)
-([20], [30], 5.03)
+([20], [30], 5.031)
 """
 
 from braggio.formats.match_partial import Partial, read_partial, write_partial

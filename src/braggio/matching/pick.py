@@ -96,7 +96,7 @@ def pick(
     >>> scores = np.zeros((50, 60), np.float32); scores[10, 20] = 9
     >>> peaks = pick(scores, n_correlations=1000)
     >>> peaks.y.tolist(), peaks.x.tolist(), round(peaks.cutoff, 3)
-    ([10], [20], 4.968)
+    ([10], [20], 4.971)
     """
     if metric not in METRICS:
         raise UnsupportedError(field="metric", expected=", ".join(METRICS), found=repr(metric))

@@ -58,8 +58,8 @@ def pvalue_scores(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> z = rng.normal(size=(50, 50)).astype(np.float32); z[5, 7] = 20
-    >>> mip = z + rng.normal(size=(50, 50), scale=0.3).astype(np.float32)
+    >>> z, mip = rng.normal(size=(2, 50, 50)).astype(np.float32)
+    >>> z[5, 7], mip[5, 7] = 20, 30
     >>> scores, _ = pvalue_scores(z, mip)
     >>> [int(i) for i in np.unravel_index(scores.argmax(), scores.shape)]
     [5, 7]
