@@ -57,7 +57,7 @@ def test_the_reference_in_same_mode(real_data, tmp_path):
         np.testing.assert_array_equal(valid["psi"], reference["orientation_psi"])
         np.testing.assert_array_equal(valid.values("psi", peaks.y, peaks.x), reference.values("psi", peaks.y, peaks.x))
     report = check(same)
-    assert report.mode == "same", report
+    assert (report.mode, report.position) == ("same", "corner"), report
 
 
 def test_reading_writes_nothing(tmp_path):
@@ -282,15 +282,20 @@ def test_a_variance_is_told_from_a_standard_deviation(tmp_path):
     assert report.spread == "unknown" and any("median" in text for text in report.problems)
 
 
-@pytest.mark.parametrize(
-    ("peaks", "position"),
-    [
-        ([(1, 20, 30.0), (2, 40, 30.0), (20, 1, 30.0), (25, 30, 30.0)], "corner"),
-        ([(38, 20, 30.0), (37, 40, 30.0), (20, 48, 30.0), (25, 30, 30.0)], "centre"),
-        ([(20, 20, 30.0)], "unknown"),
-    ],
-)
-def test_corners_are_told_from_centres(tmp_path, peaks, position):
-    path = write_result(tmp_path, maps(peaks=peaks), micrograph=np.zeros((40, 50), np.float32))
+@pytest.mark.parametrize(("at", "position"), [("corner", "corner"), ("centre", "centre"), (None, "corner")])
+def test_corners_are_told_from_centres(tmp_path, at, position):
+    """Round particles in noise, at the peaks as one or the other reads them; without any, the convention holds."""
+    rng = np.random.default_rng(4)
+    box, shape = 16, (150, 170)
+    ball = (sum((np.indices((box,) * 3) - box // 2) ** 2) < 25).astype(np.float32)
+    places = [(y, x, 30.0) for y in range(10, 130, 24) for x in range(12, 150, 24)]
+    image = rng.normal(size=shape).astype(np.float32)
+    for y, x, _ in places:
+        top, left = (y, x) if at == "corner" else (y - box // 2, x - box // 2)
+        if at:
+            image[top : top + box, left : left + box] -= 0.1 * ball.sum(axis=0)
+    path = write_result(tmp_path, maps(shape, places), box=box, micrograph=image)
+    (tmp_path / "search_template.mrc").write_bytes(mrc(ball, volume=True))
     report = check(open_result(path))
     assert (report.mode, report.position) == ("same", position), report
+    assert any("convention" in note for note in report.notes) == (at is None)

@@ -65,15 +65,16 @@ struct AccumulatorState {
         square_low(pixels) {}
 };
 
-inline constexpr std::size_t accumulate_lanes = 8;
+inline constexpr std::size_t accumulate_lanes =
+    4;  // float64 in 256 bits: wider vectors spill where there is no AVX-512
 
-// Eight pixels of a batch; `values[k]` are theirs in the k-th correlogram, in order of its index.
-struct AccumulateEight {
-  using Floats = float __attribute__((vector_size(32)));
-  using Ints = std::int32_t __attribute__((vector_size(32)));
-  using Doubles = double __attribute__((vector_size(64)));
-  using Words = std::uint64_t __attribute__((vector_size(64)));
-  using Longs = std::int64_t __attribute__((vector_size(64)));
+// Four pixels at a time of a batch; `values[k]` are theirs in the k-th correlogram, in order of its index.
+struct AccumulateFour {
+  using Floats = float __attribute__((vector_size(16)));
+  using Ints = std::int32_t __attribute__((vector_size(16)));
+  using Doubles = double __attribute__((vector_size(32)));
+  using Words = std::uint64_t __attribute__((vector_size(32)));
+  using Longs = std::int64_t __attribute__((vector_size(32)));
 
   // 1.5 * 2^52 units of the high and low parts of a value and of a square.
   static constexpr double sum_high = 0x1.8p32, sum_low = 0x1.8p-19, square_high = 0x1.8p36, square_low = 0x1.8p-15;
@@ -84,11 +85,11 @@ struct AccumulateEight {
 
   BRAGGIO_INLINE void run(const float* const* values, std::size_t first, std::size_t stop, std::size_t count,
                           const std::int64_t* indices, AccumulatorState* state) {
-    for (std::size_t at = first; at < stop; at += accumulate_lanes) eight(values, at, count, indices, state);
+    for (std::size_t at = first; at < stop; at += accumulate_lanes) four(values, at, count, indices, state);
   }
 
-  BRAGGIO_INLINE void eight(const float* const* values, std::size_t at, std::size_t count, const std::int64_t* indices,
-                            AccumulatorState* state) {
+  BRAGGIO_INLINE void four(const float* const* values, std::size_t at, std::size_t count, const std::int64_t* indices,
+                           AccumulatorState* state) {
     Floats best;
     std::memcpy(&best, values[0] + at, sizeof best);
     Ints from{};
@@ -132,6 +133,10 @@ struct AccumulateEight {
 
   BRAGGIO_INLINE void take_best(const Floats& best, const Ints& from, std::size_t at, const std::int64_t* indices,
                                 AccumulatorState* state) {
+    Floats before;
+    std::memcpy(&before, state->best.data() + at, sizeof before);
+    const Ints changed = best >= before;
+    if ((changed[0] | changed[1] | changed[2] | changed[3]) == 0) return;  // as it mostly is
     for (std::size_t l = 0; l < accumulate_lanes; ++l) {
       const std::int64_t index = indices[from[l]];
       float& old = state->best[at + l];
@@ -145,17 +150,17 @@ struct AccumulateEight {
   }
 };
 
-// The largest size of a value; infinity when one is not a number.
+// The largest size of a value, as its bits: these rise with the value, and those of infinity and NaN are above them
+// all.
 struct LargestSize {
-  BRAGGIO_INLINE float run(const float* values, std::size_t count) {
-    float largest = 0;
-    int bad = 0;
+  BRAGGIO_INLINE std::uint32_t run(const float* values, std::size_t count) {
+    std::uint32_t largest = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      const float size = std::fabs(values[i]);
-      bad |= static_cast<int>(!(size <= max_correlation));
-      largest = size > largest ? size : largest;
+      std::uint32_t bits;
+      std::memcpy(&bits, values + i, sizeof bits);
+      largest = std::max(largest, bits & 0x7fffffffu);
     }
-    return bad != 0 ? std::numeric_limits<float>::infinity() : largest;
+    return largest;
   }
 };
 
@@ -288,11 +293,11 @@ class Accumulator {
 
   float largest_of(const float* batch, std::size_t correlograms, std::size_t threads, Level level) const {
     const std::size_t all = correlograms * pixels();
-    std::vector<float> largest(parts(threads));
+    std::vector<std::uint32_t> largest(parts(threads));
     for_ranges(all, largest.size(), [&](std::size_t start, std::size_t stop, std::size_t part) {
       largest[part] = on_level<LargestSize>(level, batch + start, stop - start);
     });
-    const float most = *std::max_element(largest.begin(), largest.end());
+    const auto most = std::bit_cast<float>(*std::max_element(largest.begin(), largest.end()));
     if (most <= max_correlation) return most;
     const auto bad = static_cast<std::size_t>(
         std::find_if(batch, batch + all, [](float v) { return !(std::fabs(v) <= max_correlation); }) - batch);
@@ -325,10 +330,10 @@ class Accumulator {
 
   void add_pixels(const std::vector<const float*>& values, std::size_t first, std::size_t stop,
                   const std::vector<std::int64_t>& indices, Level level) {
-    on_level<AccumulateEight>(level, values.data(), first, stop, values.size(), indices.data(), &state_);
+    on_level<AccumulateFour>(level, values.data(), first, stop, values.size(), indices.data(), &state_);
   }
 
-  // The last pixels, fewer than eight: they are copied to where eight can be read.
+  // The last pixels, fewer than four: they are copied to where four can be read.
   void add_tail(const std::vector<const float*>& values, std::size_t first, const std::vector<std::int64_t>& indices,
                 Level level) {
     const std::size_t rest = pixels() - first;
@@ -341,8 +346,8 @@ class Accumulator {
       std::copy_n(values[k] + first, rest, copies.data() + k * accumulate_lanes);
       shifted.push_back(copies.data() + k * accumulate_lanes);
     }
-    on_level<AccumulateEight>(level, static_cast<const float* const*>(shifted.data()), std::size_t{0}, accumulate_lanes,
-                              shifted.size(), indices.data(), &last);
+    on_level<AccumulateFour>(level, static_cast<const float* const*>(shifted.data()), std::size_t{0}, accumulate_lanes,
+                             shifted.size(), indices.data(), &last);
     exchange(last, first, rest, false);
   }
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from braggio.errors import BraggioError
 from braggio.kernels.peaks import pick_peaks
 from braggio.matching.cutoff import correlations_of, cutoff
-from braggio.matching.result import MatchResult
+from braggio.matching.position import evidence, round_template, verdict
+from braggio.matching.result import MatchResult, open_map, open_map_file
 from braggio.model.matches import MAPS
 
 MAX_SAMPLE = 1 << 18  # pixels that the conventions are judged on
@@ -35,9 +36,9 @@ class CheckReport:
     mode : {'same', 'valid', 'unknown'}
         From the shapes of maps, micrograph and template.
     position : {'corner', 'centre', 'unknown'}
-        What a map's pixel is of the template's box; from the mode, or from where peaks lie near the edges.
+        What a map's pixel is of the template's box; from the mode, or from the micrograph, see `matching.position`.
     position_evidence : dict
-        Peaks that only one of the two allows.
+        How clearly the micrograph shows either.
     n_correlations : int or None
     bad_pixels : dict
         Map name to counts of NaN, -inf and +inf, and the share of NaN and -inf.
@@ -51,7 +52,7 @@ class CheckReport:
     spread_errors: dict[str, float] = field(default_factory=dict)
     mode: str = "unknown"
     position: str = "unknown"
-    position_evidence: dict[str, int] = field(default_factory=dict)
+    position_evidence: dict[str, float] = field(default_factory=dict)
     n_correlations: int | None = None
     bad_pixels: dict[str, dict[str, float]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -100,14 +101,14 @@ def check(result: MatchResult) -> CheckReport:
     spread, errors = _spread(maps, problems) if one_shape else ("unknown", {})
     count = _count(result, problems, notes)
     mode = _mode(result, shapes, problems, notes) if one_shape else "unknown"
-    position, evidence = _position(result, maps, mode, count)
+    position, found = _position(result, maps, mode, count, notes)
     return CheckReport(
         shape=next(iter(shapes.values()), None),
         spread=spread,
         spread_errors=errors,
         mode=mode,
         position=position,
-        position_evidence=evidence,
+        position_evidence=found,
         n_correlations=count,
         bad_pixels=bad,
         problems=tuple(problems),
@@ -212,20 +213,21 @@ def _mode(result: MatchResult, shapes: dict[str, tuple[int, int]], problems: lis
 
 
 def _position(
-    result: MatchResult, maps: dict[str, NDArray[np.float32]], mode: str, count: int | None
-) -> tuple[str, dict[str, int]]:
-    """Whole particles reach up to the first row with their corners, and half a box short of both edges with centres."""
-    if mode == "valid":
-        return "corner", {}
+    result: MatchResult, maps: dict[str, NDArray[np.float32]], mode: str, count: int | None, notes: list[str]
+) -> tuple[str, dict[str, float]]:
+    """Of valid mode by definition; of same mode by what the micrograph shows at the peaks, else by convention."""
     if mode != "same" or count is None or "scaled_mip" not in maps:
-        return "unknown", {}
+        return ("corner" if mode == "valid" else "unknown"), {}
+    assert result.template is not None and result.micrograph is not None  # the mode came from their shapes
+    with open_map_file(result.template) as stack:
+        template = round_template(stack)
+    with open_map(result.micrograph) as stack:
+        image = stack.read(0).astype(np.float32, copy=False)
     scores = maps["scaled_mip"]
-    h, w = result.template_shape()[1:]
-    y, x = pick_peaks(scores, cutoff(scores.size, count), radius=max(5.0, min(h, w) / 4))
-    height, width = scores.shape
-    corner = int(((y < h // 2) | (x < w // 2)).sum())
-    centre = int(((y > height - h) | (x > width - w)).sum())
-    evidence = {"peaks": len(y), "only_corners": corner, "only_centres": centre}
-    if corner > 2 * centre:
-        return "corner", evidence
-    return ("centre" if centre > 2 * corner else "unknown"), evidence
+    y, x = pick_peaks(scores, cutoff(scores.size, count), radius=max(5.0, template.shape[0] / 4))
+    found = evidence(image, template, y, x)
+    shown = verdict(found)
+    if shown == "unknown":
+        notes.append("corner by convention of the program: the micrograph does not show which")
+        return "corner", found
+    return shown, found
