@@ -64,5 +64,9 @@ void add_images(py::module_& module);
 void add_mask(py::module_& module);
 void add_label(py::module_& module);
 void add_trimmed(py::module_& module);
+void add_peaks(py::module_& module);
+void add_ranks(py::module_& module);
+void add_boxes(py::module_& module);
+void add_accumulate(py::module_& module);
 
 }  // namespace braggio::bind

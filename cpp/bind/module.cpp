@@ -17,4 +17,8 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   braggio::bind::add_mask(module);
   braggio::bind::add_label(module);
   braggio::bind::add_trimmed(module);
+  braggio::bind::add_peaks(module);
+  braggio::bind::add_ranks(module);
+  braggio::bind::add_boxes(module);
+  braggio::bind::add_accumulate(module);
 }

@@ -69,6 +69,20 @@ void read_frames(const HeldSource& self, const FrameLayout& layout, const py::ar
   }
 }
 
+void read_single(const HeldSource& self, const FrameLayout& layout, std::uint64_t frame,
+                 const py::array_t<std::int64_t>& indices, const py::array& out) {
+  require_contiguous(indices, "indices");
+  require_writeable(out, "out");
+  const std::size_t size = info(layout.type).size;
+  if (out.size() != indices.size() || static_cast<std::size_t>(out.itemsize()) != size)
+    throw py::value_error("out must have one stored pixel for each index");
+  const std::span<const std::int64_t> places(indices.data(), static_cast<std::size_t>(indices.size()));
+  const MutableBytes target(static_cast<std::byte*>(const_cast<void*>(out.data())),
+                            static_cast<std::size_t>(out.nbytes()));
+  py::gil_scoped_release release;
+  read_pixels(self.source, layout, frame, places, target);
+}
+
 }  // namespace
 
 void add_source(py::module_& module) {
@@ -89,7 +103,9 @@ void add_source(py::module_& module) {
       .def("read_frames", &read_frames, py::arg("layout"), py::arg("frames"), py::arg("out").noconvert(),
            py::arg("places"), "Fill out[places[k]] with frame frames[k], in native byte order.")
       .def("read_frame", &read_frame, py::arg("layout"), py::arg("frame"), py::arg("out").noconvert(),
-           "Fill `out` with the native pixels of one frame.");
+           "Fill `out` with the native pixels of one frame.")
+      .def("read_pixels", &read_single, py::arg("layout"), py::arg("frame"), py::arg("indices").noconvert(),
+           py::arg("out").noconvert(), "Fill `out` with single pixels of one frame, by flat index.");
 }
 
 }  // namespace braggio::bind

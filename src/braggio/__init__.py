@@ -19,6 +19,7 @@ _HOMES = {
     "microed": "braggio.microed",
     "particles": "braggio.particles",
     "laue": "braggio.laue",
+    "matching": "braggio.matching",
     "formats": "braggio.formats",
     "kernels": "braggio.kernels",
     "errors": "braggio.errors",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from braggio import formats as formats
     from braggio import kernels as kernels
     from braggio import laue as laue
+    from braggio import matching as matching
     from braggio import microed as microed
     from braggio import particles as particles
     from braggio.errors import BraggioError as BraggioError

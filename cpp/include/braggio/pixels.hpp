@@ -37,6 +37,19 @@ inline void read_block(const Source& source, const FrameLayout& layout, std::uin
   if (layout.order != native_order) swap_in_place(target, info(layout.type).word);
 }
 
+// Single pixels of one frame, by flat index, into `target` one after the other, in native byte order.
+inline void read_pixels(const Source& source, const FrameLayout& layout, std::uint64_t frame,
+                        std::span<const std::int64_t> indices, MutableBytes target) {
+  const std::size_t size = info(layout.type).size;
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const auto index = static_cast<std::uint64_t>(indices[i]);
+    if (index >= layout.pixels())
+      throw Error(Fault::format, "pixel index", "0.." + std::to_string(layout.pixels() - 1),
+                  std::to_string(indices[i]));
+    read_block(source, layout, frame, index * size, target.subspan(i * size, size));
+  }
+}
+
 // fn(std::span<const T>) for consecutive blocks of one frame.
 template <class T, class Fn>
 void for_each_block(const Source& source, const FrameLayout& layout, std::uint64_t frame, Buffer& scratch, Fn&& fn) {

@@ -15,6 +15,7 @@ COMMANDS = {
     "convert": ("convert image files from one format to another", "braggio.cli.convert"),
     "info": ("print what image files say of themselves", "braggio.cli.info"),
     "particles": ("read, check, convert and write RELION star and cryoSPARC particle tables", "braggio.cli.particles"),
+    "matching": ("peaks, tables and stacks of 2-D template matching", "braggio.cli.matching"),
     "verify": ("check SMV series against their raw frames", "braggio.cli.verify"),
     "spots": ("find spots on Laue frames and write masks, labels and a spot table (lu_hdf2spots)", "braggio.cli.spots"),
     "mccd2h5": ("collect mccd frames and a Lauecollect log into one HDF5 file (lu_mccd2hdf)", "braggio.cli.mccd2h5"),

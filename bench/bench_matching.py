@@ -1,0 +1,218 @@
+"""Template matching: picking, maps to CSV, accumulating, boxes; against scikit-image, numpy and (where installed) torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.runner import Case, Context, Figure, Goal
+from braggio.formats import write
+from braggio.kernels.accumulate import Accumulator
+from braggio.kernels.boxes import copy_boxes
+from braggio.kernels.peaks import pick_peaks
+
+RADIUS, CUTOFF = 5.0, 7.775
+MAP_NAMES = (
+    "mip scaled_mip orientation_psi orientation_theta orientation_phi relative_defocus correlation_average"
+    " correlation_variance"
+).split()
+
+
+def cases(context: Context) -> Iterator[Case | Figure]:
+    size = 2048 if context.quick else 4096
+    for count, *goals in ((500, 150, 8), (5000, 60, 60), (80000, 200, 500)):
+        yield picking(size, count * size**2 // 4096**2, *goals)
+    yield accumulating(1024 if context.quick else 4096)
+    yield boxes(size, 100 if context.quick else 500)
+    yield from whole_process(context, 1200 if context.quick else 3585)
+
+
+def scores(size: int, count: int) -> NDArray[np.float32]:
+    """The maximum of many correlations of noise, with blobs of particles."""
+    rng = np.random.default_rng(count)
+    found = rng.gumbel(5.0, 0.12, (size, size)).astype(np.float32)
+    blob = np.exp(-(np.add.outer(np.arange(-2, 3) ** 2, np.arange(-2, 3) ** 2)) / 3.0)
+    for y, x, height in zip(*rng.integers(2, size - 3, (2, count)), rng.uniform(8.5, 20, count), strict=True):
+        place = found[y - 2 : y + 3, x - 2 : x + 3]
+        np.maximum(place, (height * blob).astype(np.float32), out=place)
+    return found
+
+
+def sort_and_suppress(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The form of the reference: candidates by value, each clearing its disc among all that are left."""
+    flat = np.flatnonzero(values > np.float32(CUTOFF))
+    order = flat[np.argsort(-values.ravel()[flat], kind="stable")]
+    y, x = np.divmod(order, values.shape[1])
+    kept = []
+    while len(y):
+        kept.append(y[0] * values.shape[1] + x[0])
+        far = np.sqrt((y - y[0]) ** 2 + (x - x[0]) ** 2) >= RADIUS
+        y, x = y[far], x[far]
+    return np.array(kept)
+
+
+def picking(size: int, count: int, skimage_goal: float, sorted_goal: float) -> Case:
+    from skimage.feature import peak_local_max
+
+    values = scores(size, count)
+
+    def ours() -> NDArray[np.int64]:
+        y, x = pick_peaks(values, CUTOFF, radius=RADIUS)
+        return y * size + x
+
+    def skimage() -> NDArray[np.int64]:
+        return peak_local_max(values, min_distance=int(RADIUS), threshold_abs=CUTOFF, exclude_border=False)
+
+    variants: dict[str, Callable[[], object]] = {
+        "braggio": ours,
+        "skimage peak_local_max": skimage,
+        "numpy sort and suppress": lambda: sort_and_suppress(values),
+    }
+
+    def check() -> None:
+        found = ours()
+        np.testing.assert_array_equal(found, sort_and_suppress(values))
+        # skimage's rule is another one (squares), but it finds the same highest peak
+        assert skimage()[0].tolist() == [*np.divmod(found[0], size)]
+
+    goals = [Goal("skimage peak_local_max", faster=skimage_goal), Goal("numpy sort and suppress", faster=sorted_goal)]
+    return Case(f"{len(ours())} peaks in {size} x {size}", variants, bytes=values.nbytes, check=check, goals=goals)
+
+
+def accumulating(size: int) -> Case:
+    batch = 8
+    values = np.random.default_rng(0).normal(size=(batch, size, size)).astype(np.float32)
+    accumulator = Accumulator((size, size))
+    state = {
+        "mip": np.full((size, size), -np.inf, np.float32),
+        "index": np.full((size, size), -1, np.int32),
+        "sum": np.zeros((size, size), np.float32),
+        "squares": np.zeros((size, size), np.float32),
+    }
+
+    def numpy_one_by_one() -> None:
+        for k, values_k in enumerate(values):
+            better = values_k > state["mip"]
+            np.copyto(state["mip"], values_k, where=better)
+            np.copyto(state["index"], k, where=better)
+            state["sum"] += values_k
+            state["squares"] += values_k * values_k
+
+    variants: dict[str, Callable[[], object]] = {
+        "braggio": lambda: accumulator.update(values, start=0),
+        "numpy one by one": numpy_one_by_one,
+    }
+    goals = [Goal("numpy one by one", faster=2)]
+    torch = _torch_eager(values)
+    if torch is not None:
+        variants["torch eager"] = torch
+        goals.append(Goal("torch eager", faster=8))
+
+    def check() -> None:
+        fresh = Accumulator((size, size))
+        fresh.update(values)
+        found = fresh.finish()
+        np.testing.assert_array_equal(found.mip, values.max(0))
+        np.testing.assert_array_equal(found.index, values.argmax(0))
+        np.testing.assert_allclose(found.mean, values.mean(0, dtype=np.float64), rtol=1e-6, atol=1e-9)
+
+    return Case(f"{batch} correlograms of {size} x {size}", variants, bytes=values.nbytes, check=check, goals=goals)
+
+
+def _torch_eager(values: NDArray[np.float32]) -> Callable[[], object] | None:
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    batch = torch.from_numpy(values)
+    shape = values.shape[1:]
+    mip, index = torch.full(shape, -torch.inf), torch.full(shape, -1, dtype=torch.int32)
+    total, squares = torch.zeros(shape), torch.zeros(shape)
+
+    def run() -> None:
+        best, place = torch.max(batch, dim=0)
+        better = best > mip
+        torch.where(better, best, mip, out=mip)
+        torch.where(better, place.to(torch.int32), index, out=index)
+        total.add_(batch.sum(dim=0))
+        squares.add_((batch**2).sum(dim=0))
+
+    return run
+
+
+def boxes(size: int, count: int) -> Case:
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(size, size)).astype(np.float32)
+    box = 512
+    corners = rng.integers(-box // 4, size - box // 2, (count, 2))
+    out = np.empty((count, box, box), np.float32)
+
+    def padded_crops() -> NDArray[np.float32]:
+        whole = np.pad(image, box - 1)
+        return np.stack([whole[y + box - 1 : y + 2 * box - 1, x + box - 1 : x + 2 * box - 1] for y, x in corners])
+
+    def check() -> None:
+        np.testing.assert_array_equal(copy_boxes(image, corners, (box, box)), padded_crops())
+
+    return Case(
+        f"{count} boxes of 512 x 512 from {size} x {size}",
+        {
+            "braggio": lambda: copy_boxes(image, corners, (box, box), out=out),
+            "numpy pad, crop, stack": padded_crops,
+        },
+        bytes=out.nbytes,
+        check=check,
+    )
+
+
+def whole_process(context: Context, size: int) -> Iterator[Case | Figure]:
+    folder = context.folder / "search"
+    config = write_search(folder, size)
+    target = context.folder / "matches.csv"
+    words = [sys.executable, "-m", "braggio", "matching", "table", str(config), "-o", str(target), "-f", "-q"]
+    numpy_alone = [sys.executable, "-c", "import numpy"]
+
+    def run() -> None:
+        subprocess.run(words, check=True)
+
+    yield Case(
+        f"eight maps of {size} x {size} to a CSV, whole process",
+        {"braggio": run, "a process that imports numpy": lambda: subprocess.run(numpy_alone, check=True)},
+        bytes=4 * size * size,
+        check=run,
+        floor="a process that imports numpy",
+    )
+    yield Figure("memory of that process", peak_memory(words) / 1e9, "GB", at_most=0.6)
+
+
+def peak_memory(words: list[str]) -> float:
+    script = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *words], check=True, capture_output=True, text=True)
+    return float(done.stdout) * 1024
+
+
+def write_search(folder: Path, size: int) -> Path:
+    """Eight maps, a template and their configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    lines = ["match_template_result:"]
+    for name in MAP_NAMES:
+        values = scores(size, 200) if name == "scaled_mip" else rng.random((size, size), np.float32)
+        write(folder / f"{name}.mrc", values)
+        lines.append(f"  {name}_path: {name}.mrc")
+    write(folder / "template.mrc", np.zeros((64, 64, 64), np.float32), volume=True)
+    lines += ["  total_projections: 20598240", "template_volume_path: template.mrc", "micrograph_path: m.mrc"]
+    lines += ["optics_group:", "  pixel_size: 1.06", "  voltage: 300.0", "  defocus_u: 5200.0", "  defocus_v: 4950.0"]
+    lines += ["  astigmatism_angle: 25.0"]
+    path = folder / "search.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    return path

@@ -1,0 +1,354 @@
+"""``braggio matching``: results of 2-D template matching, from maps to peaks, tables and stacks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from braggio.cli.options import add_reporting, positive
+
+if TYPE_CHECKING:
+    from braggio.cli.session import Session
+    from braggio.matching import MatchResult, MatchTable, Peaks
+
+EPILOG = """examples:
+  braggio matching check search.yaml
+  braggio matching table search.yaml -o matches.csv --plot matches.png
+  braggio matching table */search.yaml -o tables/ --json
+  braggio matching extract matches.csv -o particles.mrcs --box 512
+  braggio matching convert matches.csv -o particles.star
+  braggio matching merge shard_*.part -o whole/ --maps
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``braggio matching``: one set for each action."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, (text, add, _) in ACTIONS.items():
+        action = actions.add_parser(name, help=text, description=text)
+        add(action)
+        add_reporting(action)
+
+
+def run(arguments: argparse.Namespace, session: Session) -> None:
+    """Do one action."""
+    ACTIONS[arguments.action][2](arguments, session)
+
+
+# ---- options
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", nargs="+", metavar="RESULT", help="configuration of a search, .yaml or .json")
+    parser.add_argument("--base", metavar="DIR", help="relative paths start here (default: the configuration's folder)")
+    parser.add_argument("--micrograph", metavar="MRC", help="in the place of the configuration's")
+    parser.add_argument("--template", metavar="MRC", help="in the place of the configuration's")
+    parser.add_argument("--correlations", type=positive, metavar="N", help="correlograms per pixel (default: its own)")
+
+
+def _add_output(parser: argparse.ArgumentParser, text: str, *, required: bool = True) -> None:
+    parser.add_argument("-o", "--output", required=required, metavar="PATH", help=text)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("-f", "--force", action="store_true", help="replace what is there")
+    group.add_argument("-n", "--no-clobber", action="store_true", help="leave what is there, and count it as skipped")
+
+
+def _add_picking(parser: argparse.ArgumentParser) -> None:
+    from_metric = parser.add_argument_group("picking")
+    from_metric.add_argument(
+        "--metric", choices=("zscore", "mip", "pvalue", "gev"), default="zscore", help="what is picked from (zscore)"
+    )
+    from_metric.add_argument("--cutoff", type=float, metavar="C", help="in the metric's scale (default: see the page)")
+    from_metric.add_argument(
+        "--false-positives", type=float, default=1.0, metavar="N", help="expected in a whole map (default 1)"
+    )
+    from_metric.add_argument(
+        "--radius", type=float, default=5.0, metavar="PX", help="of a peak's own pixels (default 5)"
+    )
+    from_metric.add_argument("--border", type=int, default=0, metavar="PX", help="edge without peaks (default 0)")
+    from_metric.add_argument("--max-peaks", type=int, metavar="N", help="the highest so many")
+    from_metric.add_argument("--mask", metavar="MRC", help="map whose pixels above 0 may hold peaks")
+    from_metric.add_argument("--valid", action="store_true", help="crop maps of same mode to those of valid mode first")
+    from_metric.add_argument(
+        "--nan", choices=("error", "mean"), default="error", help="pixels that are no numbers (default: refuse)"
+    )
+    from_metric.add_argument("--seed", type=int, default=0, help="of the gev metric's sample (default 0)")
+
+
+def _add_pick(parser: argparse.ArgumentParser) -> None:
+    _add_results(parser)
+    _add_picking(parser)
+    _add_output(parser, "a .csv with positions and map values; a folder for several results")
+    parser.add_argument("--plot", metavar="PNG", help="draw the map with its peaks and the histogram of the scores")
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    _add_pick(parser)
+    parser.add_argument(
+        "--columns", type=int, choices=(39, 36, 34), default=39, help="generation of the table (default 39)"
+    )
+    parser.add_argument("--exclude", nargs="+", default=(), metavar="COLUMN", help="columns to leave out")
+    parser.add_argument("--corner", action="store_true", help="leave pos_x_img, pos_y_img at the template's corner")
+
+
+def _add_tables(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tables", nargs="+", metavar="TABLE", help="tables, .csv")
+
+
+def _add_extract(parser: argparse.ArgumentParser) -> None:
+    _add_tables(parser)
+    _add_output(parser, "the stack, .mrcs; a .star of the same name is written beside it")
+    parser.add_argument("--box", type=positive, required=True, metavar="PX", help="edge of a box")
+    parser.add_argument(
+        "--template-size", type=positive, metavar="PX", help="edge of the template (default: from its file)"
+    )
+    parser.add_argument("--base", metavar="DIR", help="relative paths start here (default: the table's folder)")
+    parser.add_argument(
+        "--edges",
+        choices=("constant", "reflect", "replicate", "error", "drop"),
+        default="constant",
+        help="boxes that lie outside in part (default: filled)",
+    )
+    parser.add_argument("--fill", type=float, default=0.0, metavar="V", help="for --edges constant (default 0)")
+    parser.add_argument(
+        "--position", choices=("corner", "centre"), default="corner", help="what pos_x, pos_y are (default corner)"
+    )
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    _add_tables(parser)
+    _add_output(parser, "a .star for RELION, or a .csv")
+    parser.add_argument(
+        "--columns", type=int, choices=(34, 36, 39, 48, 51, 54), help="of a .csv (default: as they are)"
+    )
+
+
+def _add_merge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="tables (.csv), or partial results of a search")
+    _add_output(parser, "the merged table or partial result; a folder with --maps")
+    parser.add_argument("--maps", action="store_true", help="write the maps of merged partial results")
+    parser.add_argument("--plot", metavar="PNG", help="draw the survival curve of merged partial results")
+
+
+# ---- actions
+
+
+def _open(arguments: argparse.Namespace, path: str) -> MatchResult:
+    from braggio.matching import open_result
+
+    result = open_result(path, base=arguments.base, micrograph=arguments.micrograph, template=arguments.template)
+    return result.with_correlations(arguments.correlations) if arguments.correlations else result
+
+
+def _check(arguments: argparse.Namespace, session: Session) -> None:
+    from braggio.matching import check
+
+    for path in arguments.results:
+        with session.item(result=path), _open(arguments, path) as result:
+            report = check(result)
+            if report.ok:
+                session.done(f"{path}: {report}", result=path, **report.to_dict())
+            else:
+                session.failed(f"{path}: {'; '.join(report.problems)}", result=path, **report.to_dict())
+
+
+def _picked(arguments: argparse.Namespace, result: MatchResult) -> tuple[MatchResult, Peaks]:
+    from braggio.matching import pick
+    from braggio.matching.result import open_map
+
+    if arguments.valid:
+        result = result.apply_valid_cropping()
+    mask = None
+    if arguments.mask:
+        with open_map(arguments.mask) as stack:
+            mask = stack.read(0) > 0
+    options: dict[str, Any] = {"seed": arguments.seed} if arguments.metric == "gev" else {}
+    peaks = pick(
+        result,
+        metric=arguments.metric,
+        cutoff=arguments.cutoff,
+        false_positives=arguments.false_positives,
+        radius=arguments.radius,
+        border=arguments.border,
+        max_peaks=arguments.max_peaks,
+        mask=mask,
+        nan=arguments.nan,
+        **options,
+    )
+    return result, peaks
+
+
+def _pick(arguments: argparse.Namespace, session: Session) -> None:
+    from braggio.matching import peak_table
+
+    _tables(arguments, session, peak_table)
+
+
+def _table(arguments: argparse.Namespace, session: Session) -> None:
+    from braggio.matching import match_table
+
+    def make(result: MatchResult, peaks: Peaks) -> MatchTable:
+        shift = not arguments.corner
+        return match_table(result, peaks, width=arguments.columns, half_template_shift=shift, exclude=arguments.exclude)
+
+    _tables(arguments, session, make)
+
+
+def _tables(arguments: argparse.Namespace, session: Session, make: Any) -> None:
+    """A table for each result; into one file where the output is a .csv, else into a folder."""
+    several = not arguments.output.lower().endswith(".csv")
+    if not several and len(arguments.results) > 1:
+        raise ValueError(f"output must be a folder for {len(arguments.results)} results, not {arguments.output!r}")
+    targets = [_target(arguments.output, path) if several else arguments.output for path in arguments.results]
+    if len(set(targets)) < len(targets):
+        raise ValueError("several results would have the same output; their configurations need different names")
+    if several:
+        os.makedirs(arguments.output, exist_ok=True)
+    for path, target in zip(arguments.results, targets, strict=True):
+        with session.item(result=path):
+            if arguments.no_clobber and os.path.lexists(target):
+                session.skipped(f"{target}: exists", result=path, output=target)
+                continue
+            with _open(arguments, path) as result:
+                _one_table(arguments, session, result, path, target, make)
+
+
+def _target(folder: str, path: str) -> str:
+    return os.path.join(folder, Path(path).stem + ".csv")
+
+
+def _one_table(
+    arguments: argparse.Namespace, session: Session, result: MatchResult, path: str, target: str, make: Any
+) -> None:
+    from braggio.matching import write_table
+    from braggio.matching.table import write_provenance
+
+    result, peaks = _picked(arguments, result)
+    table = make(result, peaks)
+    write_table(target, table, overwrite=arguments.force)
+    facts = {"result": path, **peaks.provenance, "columns": len(table.columns)}
+    write_provenance(target, facts, overwrite=True)
+    text = f"{target}: {len(peaks)} peaks above {peaks.cutoff:.4g} ({arguments.metric})"
+    if not len(peaks):
+        text += "; none: the table has no rows"
+    if arguments.plot:
+        _plot(arguments, result, peaks)
+    session.done(text, output=target, **facts)
+
+
+def _plot(arguments: argparse.Namespace, result: MatchResult, peaks: Peaks) -> None:
+    from braggio.plots.matching import draw_peaks
+
+    name = "mip" if arguments.metric == "mip" else "scaled_mip"
+    cutoff = peaks.cutoff if arguments.metric != "pvalue" else None
+    draw_peaks(arguments.plot, result[name], peaks.y, peaks.x, cutoff=cutoff, title=name, overwrite=arguments.force)
+
+
+def _read(paths: list[str], session: Session) -> MatchTable:
+    from braggio.matching import concatenate, read_table
+
+    tables = [read_table(path) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        for note in table.notes:
+            session.event("note", f"{path}: {note}", table=path, note=note)
+    return tables[0] if len(tables) == 1 else concatenate(tables)
+
+
+def _extract(arguments: argparse.Namespace, session: Session) -> None:
+    from braggio.matching import write_stack
+
+    base = arguments.base or os.path.dirname(arguments.tables[0])
+    if arguments.no_clobber and os.path.lexists(arguments.output):
+        session.skipped(f"{arguments.output}: exists", output=arguments.output)
+        return
+    table = _read(arguments.tables, session)
+    report = write_stack(
+        table,
+        arguments.output,
+        arguments.box,
+        template=arguments.template_size or _template_size(table, base),
+        base=base,
+        edges=arguments.edges,
+        fill=arguments.fill,
+        position=arguments.position,
+        overwrite=arguments.force,
+    )
+    text = f"{report.stack}: {report.particles} boxes of {report.micrographs} micrographs"
+    text += f", {report.padded} filled at an edge, {report.dropped} dropped"
+    session.done(text, **vars(report))
+
+
+def _template_size(table: MatchTable, base: str) -> int:
+    from braggio.errors import MetadataError
+    from braggio.matching.result import open_map_file
+
+    sizes = set()
+    for written in sorted(set(table["template_path"].tolist())):
+        path = Path(base) / written
+        if not written or not path.is_file():
+            raise MetadataError("pass --template-size", field="template_path", expected="a file", found=repr(str(path)))
+        with open_map_file(path) as stack:
+            sizes.add(stack.frame_shape[1])
+    if len(sizes) != 1:
+        raise MetadataError("pass --template-size", field="template_path", expected="one size", found=sorted(sizes))
+    return sizes.pop()
+
+
+def _convert(arguments: argparse.Namespace, session: Session) -> None:
+    from braggio.matching import write_star, write_table
+    from braggio.model.matches import GENERATIONS
+
+    output = arguments.output
+    if arguments.no_clobber and os.path.lexists(output):
+        session.skipped(f"{output}: exists", output=output)
+        return
+    table = _read(arguments.tables, session)
+    if output.lower().endswith(".star"):
+        write_star(output, table, overwrite=arguments.force)
+    elif output.lower().endswith(".csv"):
+        chosen = table.arranged(GENERATIONS[arguments.columns]) if arguments.columns else table
+        write_table(output, chosen, overwrite=arguments.force)
+    else:
+        raise ValueError(f"output must end in .star or .csv, not {output!r}")
+    session.done(f"{output}: {table.n} particles", output=output, particles=table.n, notes=list(table.notes))
+
+
+def _merge(arguments: argparse.Namespace, session: Session) -> None:
+    from braggio.matching import merge_partials, write_maps, write_partial, write_table
+
+    tables = [path.lower().endswith(".csv") for path in arguments.files]
+    if any(tables) != all(tables):
+        raise ValueError("tables and partial results cannot be merged with one another")
+    if arguments.no_clobber and os.path.lexists(arguments.output):
+        session.skipped(f"{arguments.output}: exists", output=arguments.output)
+        return
+    if all(tables):
+        table = _read(arguments.files, session)
+        write_table(arguments.output, table, overwrite=arguments.force)
+        session.done(f"{arguments.output}: {table.n} particles", output=arguments.output, particles=table.n)
+        return
+    partial = merge_partials(arguments.files)
+    count = partial.accumulator.count
+    if arguments.maps:
+        outputs = write_maps(partial, arguments.output, overwrite=arguments.force)
+    else:
+        write_partial(arguments.output, partial, overwrite=arguments.force)
+        outputs = [arguments.output]
+    if arguments.plot:
+        from braggio.plots.matching import draw_survival
+
+        draw_survival(arguments.plot, partial.accumulator.histogram(), overwrite=arguments.force)
+    text = f"{arguments.output}: {count} correlograms of {len(arguments.files)} files"
+    session.done(text, outputs=outputs, correlations=count)
+
+
+ACTIONS: dict[str, tuple[str, Any, Any]] = {
+    "check": ("say which conventions the maps of a search follow, and what is wrong with them", _add_results, _check),
+    "pick": ("peaks with the maps' values there, without optics", _add_pick, _pick),
+    "table": ("peaks as the table that other programs read", _add_table, _table),
+    "extract": ("particles cut out of their micrographs, as a stack with a RELION star", _add_extract, _extract),
+    "convert": ("a table for RELION, or of another generation", _add_convert, _convert),
+    "merge": ("tables, or partial results of a search, into one", _add_merge, _merge),
+}

@@ -1,0 +1,108 @@
+"""Boxes cut out of an image, with a rule for what lies outside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from braggio._core import copy_boxes as _copy_boxes
+
+EDGES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "edge": "edge"}
+MAX_POSITION = 1 << 40
+
+
+def copy_boxes(
+    image: ArrayLike,
+    corners: ArrayLike,
+    shape: tuple[int, int],
+    *,
+    edges: str = "constant",
+    fill: float = 0.0,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """The boxes of an image, exactly those of ``numpy.pad`` and slices.
+
+    Parameters
+    ----------
+    image : array-like (ny, nx)
+        (u)int8 to (u)int32, float16, float32 or float64.
+    corners : array-like of int (n, 2)
+        Row and column of the top left pixel of each box; may lie outside.
+    shape : tuple of int
+        Rows and columns of a box.
+    edges : {'constant', 'reflect', 'replicate'}
+        What stands outside the image: `fill`; the image mirrored, without its outermost pixel twice, as often as it
+        takes; its outermost pixel.
+    fill : float
+        For 'constant'; must be a value of the image's dtype.
+    out : ndarray, optional
+        (n, rows, columns) of the image's dtype, C-contiguous; filled and returned.
+
+    Returns
+    -------
+    ndarray (n, rows, columns)
+        Of the image's dtype.
+
+    Raises
+    ------
+    ValueError
+        An argument that does not fit, naming it.
+
+    Examples
+    --------
+    >>> copy_boxes([[1, 2], [3, 4]], [[-1, 0]], (2, 3), edges="reflect").tolist()
+    [[[3, 4, 3], [1, 2, 1]]]
+    """
+    pixels = _taken(np.asarray(image))
+    places = np.asarray(corners)
+    if places.size == 0:
+        places = np.zeros((0, 2), np.int64)
+    if places.ndim != 2 or places.shape[1] != 2 or places.dtype.kind not in "iu":
+        raise ValueError(f"corners must be integers of shape (n, 2), not {places.dtype} {places.shape}")
+    if places.size and (int(places.min()) < -MAX_POSITION or int(places.max()) > MAX_POSITION):
+        raise ValueError(f"corners must lie within 2^40 of 0, not from {places.min()} to {places.max()}")
+    if edges not in EDGES:
+        raise ValueError(f"edges must be constant, reflect or replicate, not {edges!r}")
+    rows, columns = (int(side) for side in shape)
+    if rows < 1 or columns < 1:
+        raise ValueError(f"shape must be at least (1, 1), not {shape}")
+    whole = (len(places), rows, columns)
+    if out is None:
+        out = np.empty(whole, pixels.dtype)
+    if out.shape != whole or out.dtype != pixels.dtype or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError(
+            f"out must be writeable C-contiguous {pixels.dtype} of shape {whole}, not {out.dtype} {out.shape}"
+        )
+    value = _as_pixel(fill, pixels.dtype)
+    stored, target = (each.view(np.uint16) if pixels.dtype == np.float16 else each for each in (pixels, out))
+    _copy_boxes(
+        stored,
+        np.ascontiguousarray(places, np.int64),
+        target,
+        edges=EDGES[edges],
+        fill=value.view(stored.dtype),
+    )
+    return out
+
+
+def _taken(image: NDArray[Any]) -> NDArray[Any]:
+    if image.ndim != 2 or image.size == 0 or image.dtype.kind not in "iuf" or image.dtype.itemsize > 8:
+        raise ValueError(f"image must be 2-D numbers, not {image.dtype} {image.shape}")
+    if image.dtype.kind in "iu" and image.dtype.itemsize == 8:
+        small = np.int32 if image.dtype.kind == "i" else np.uint32
+        if image.min() < np.iinfo(small).min or image.max() > np.iinfo(small).max:
+            raise ValueError(f"image must have values of at most 32 bits, not {image.dtype}")
+        image = image.astype(small)
+    return np.ascontiguousarray(image, image.dtype.newbyteorder("="))
+
+
+def _as_pixel(fill: float, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The fill value in the image's dtype; of integers exactly."""
+    if dtype.kind == "f":
+        return np.array([fill], dtype)
+    limits = np.iinfo(dtype)
+    if fill != int(fill) or not limits.min <= fill <= limits.max:
+        raise ValueError(f"fill must be a value of {dtype}, not {fill}")
+    return np.array([int(fill)], dtype)

@@ -1,0 +1,412 @@
+"""Particles cut out of their micrographs: to arrays, or to a stack with RELION metadata, one micrograph at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braggio.errors import DataWarning, GeometryError, LimitError, MetadataError, UnsupportedError, about
+from braggio.kernels.boxes import EDGES, copy_boxes
+from braggio.matching.result import open_map, open_map_file
+from braggio.model.frames import FrameStack
+from braggio.model.matches import MatchTable
+
+OUTSIDE = ("constant", "reflect", "replicate", "error", "drop")
+
+
+def preferred(table: MatchTable, name: str) -> NDArray[Any]:
+    """A column's refined values; the others where a refined one is missing or no number, with a warning.
+
+    Examples
+    --------
+    >>> table = MatchTable({"psi": np.array([1.0, 2.0]), "refined_psi": np.array([1.5, np.nan])})
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     preferred(table, "psi").tolist()
+    [1.5, 2.0]
+    """
+    refined = f"refined_{name}"
+    if refined not in table:
+        return table[name]
+    values = table[refined]
+    if values.dtype.kind != "f" or (good := np.isfinite(values)).all():
+        return values
+    warnings.warn(
+        f"{refined}: {int((~good).sum())} of {len(values)} values are no numbers; {name} used there",
+        DataWarning,
+        stacklevel=2,
+    )
+    return np.where(good, values, table[name])
+
+
+def euler_angles(table: MatchTable) -> NDArray[np.float64]:
+    """(n, 3): phi, theta, psi in degrees, refined where they are. RELION's rot, tilt and psi."""
+    return np.stack([preferred(table, name).astype(np.float64) for name in ("phi", "theta", "psi")], axis=1)
+
+
+def absolute_defocus(table: MatchTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(u, v) in angstrom: those of the micrograph plus the particle's own, refined where it is."""
+    own = preferred(table, "relative_defocus").astype(np.float64)
+    return table["defocus_u"] + own, table["defocus_v"] + own
+
+
+def pixel_size(table: MatchTable) -> NDArray[np.float64]:
+    """Per particle in angstrom, refined where it is."""
+    return preferred(table, "pixel_size").astype(np.float64)
+
+
+def box_corners(
+    table: MatchTable, box: tuple[int, int], template: tuple[int, int], *, position: str = "corner"
+) -> NDArray[np.int64]:
+    """Row and column of each box's top left pixel in the micrograph.
+
+    The box lies around the template's: ``pos - (box - template) // 2``, for odd and even differences.
+
+    Parameters
+    ----------
+    table : MatchTable
+        ``pos_y`` and ``pos_x``, refined where they are.
+    box, template : tuple of int
+        Rows and columns.
+    position : {'corner', 'centre'}
+        What the positions are of the template's box.
+
+    Raises
+    ------
+    GeometryError
+        A box smaller than the template.
+    """
+    if position not in ("corner", "centre"):
+        raise UnsupportedError(field="position", expected="corner or centre", found=repr(position))
+    (height, width), (h, w) = box, template
+    if min(h, w) < 1 or height < h or width < w:
+        raise GeometryError(field="box", expected=f"at least the template's {h} x {w}", found=f"{height} x {width}")
+    places = np.stack([_whole(table, "pos_y"), _whole(table, "pos_x")], axis=1)
+    if position == "centre":
+        places -= np.array([h // 2, w // 2])
+    return np.asarray(places - np.array([(height - h) // 2, (width - w) // 2]))
+
+
+def _whole(table: MatchTable, name: str) -> NDArray[np.int64]:
+    values = preferred(table, name)
+    if values.dtype.kind == "f" and not np.all(values == np.rint(values)):
+        row = int(np.argmax(values != np.rint(values)))
+        raise MetadataError(field=name, expected="whole pixels", found=f"{values[row]} in row {row}")
+    return values.astype(np.int64)
+
+
+def outside(corners: NDArray[np.int64], box: tuple[int, int], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Boxes that do not lie in an image whole."""
+    return np.asarray((corners < 0).any(axis=1) | (corners + np.array(box) > np.array(shape)).any(axis=1))
+
+
+def extract(
+    image: Any,
+    table: MatchTable,
+    box: int | tuple[int, int],
+    template: int | tuple[int, int],
+    *,
+    edges: str = "constant",
+    fill: float = 0.0,
+    position: str = "corner",
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The boxes of a table's particles in one micrograph, or in one of its maps.
+
+    Parameters
+    ----------
+    image : array-like (ny, nx)
+    table : MatchTable
+    box, template : int or tuple of int
+        Rows and columns of the box, and of the template that it lies around. For a map, ``box - template + 1`` and 1.
+    edges : {'constant', 'reflect', 'replicate', 'error', 'drop'}
+        Of boxes that lie outside in part: fill, see `braggio.kernels.boxes.copy_boxes`; refuse; leave out.
+    fill : float
+    position : {'corner', 'centre'}
+        See `box_corners`.
+
+    Returns
+    -------
+    boxes : ndarray (m, rows, columns)
+        Of the image's dtype.
+    rows : int64 ndarray (m,)
+        Rows of the table that they are of.
+
+    Raises
+    ------
+    LimitError
+        With ``edges='error'``, naming the first particle.
+
+    Examples
+    --------
+    >>> table = MatchTable({"pos_x": np.array([1, 3]), "pos_y": np.array([1, 0])})
+    >>> boxes, rows = extract(np.arange(16).reshape(4, 4), table, 2, 2, edges="drop")
+    >>> boxes.tolist(), rows.tolist()
+    ([[[5, 6], [9, 10]]], [0])
+    """
+    size = _sides(box)
+    pixels = np.asarray(image)
+    corners = box_corners(table, size, _sides(template), position=position)
+    rows = kept_rows(corners, size, (pixels.shape[0], pixels.shape[1]), edges)
+    rule = edges if edges in EDGES else "constant"
+    return copy_boxes(pixels, corners[rows], size, edges=rule, fill=fill), rows
+
+
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, (int, np.integer)) else (int(size[0]), int(size[1]))
+
+
+def kept_rows(
+    corners: NDArray[np.int64], box: tuple[int, int], shape: tuple[int, int], edges: str
+) -> NDArray[np.int64]:
+    """Particles that are extracted, after the rule for the edges."""
+    if edges not in OUTSIDE:
+        raise UnsupportedError(field="edges", expected=", ".join(OUTSIDE), found=repr(edges))
+    out = outside(corners, box, shape)
+    if edges == "error" and out.any():
+        row = int(np.argmax(out))
+        raise LimitError(
+            field=f"box of particle {row}",
+            expected=f"within {shape[0]} x {shape[1]}",
+            found=f"{box[0]} x {box[1]} from row {corners[row, 0]}, column {corners[row, 1]}",
+        )
+    return np.flatnonzero(~out) if edges == "drop" else np.arange(len(corners))
+
+
+@dataclass(frozen=True)
+class Micrographs:
+    """Where the micrographs of a table are.
+
+    Attributes
+    ----------
+    base : str or None
+        Relative paths start here; by default at the working directory.
+    given : Mapping
+        Written path to a file, before all else.
+    """
+
+    base: str | None = None
+    given: Mapping[str, str] | None = None
+
+    def find(self, written: str) -> Path:
+        """The file of a written path.
+
+        Raises
+        ------
+        MetadataError
+            No path, or no such file.
+        """
+        if self.given and written in self.given:
+            return Path(self.given[written])
+        path = Path(self.base or "") / written
+        if not written or "\0" in written or not path.is_file():
+            raise MetadataError(field="micrograph_path", expected="a file", found=repr(str(path) if written else ""))
+        return path
+
+
+class BoxFrames(FrameStack):
+    """Boxes of many micrographs as one stack; one micrograph is in memory at a time.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Micrographs.
+    owner : ndarray of int (n,)
+        Micrograph of each box; boxes of one micrograph should follow each other.
+    corners : int64 ndarray (n, 2)
+    box : tuple of int
+    """
+
+    format = "boxes"
+    path = None
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        owner: NDArray[np.int64],
+        corners: NDArray[np.int64],
+        box: tuple[int, int],
+        *,
+        dtype: np.dtype[Any],
+        edges: str,
+        fill: float,
+    ) -> None:
+        self.paths, self.owner, self.corners = paths, owner, corners
+        self.frame_shape, self.nframes, self.dtype = box, len(owner), dtype
+        self.header: Mapping[str, Any] = {}
+        self._edges, self._fill = edges, fill
+        self._held = -1
+        self._image: NDArray[Any] = np.empty((0, 0))
+
+    def read_into(self, index: int, out: NDArray[Any]) -> None:
+        """Fill `out` with one box."""
+        place = int(self.owner[index])
+        if place != self._held:
+            self._image, self._held = np.empty((0, 0)), -1
+            with open_map(self.paths[place]) as stack:
+                self._image = stack.read(0).astype(self.dtype, copy=False)
+            self._held = place
+        corner = self.corners[index : index + 1]
+        copy_boxes(self._image, corner, self.frame_shape, edges=self._edges, fill=self._fill, out=out[None])
+
+
+def by_micrograph(table: MatchTable) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """(written path, rows) of each micrograph, in order of first appearance."""
+    names = table["micrograph_path"]
+    codes: dict[str, list[int]] = {}
+    for row, name in enumerate(names.tolist()):
+        codes.setdefault(name, []).append(row)
+    for name, rows in codes.items():
+        yield name, np.array(rows, np.int64)
+
+
+@dataclass(frozen=True)
+class StackReport:
+    """What `write_stack` has done.
+
+    Attributes
+    ----------
+    stack, star : str
+        Files.
+    particles : int
+        Written.
+    dropped : int
+        Left out because their boxes were not whole.
+    padded : int
+        Boxes that were filled where they lie outside.
+    micrographs : int
+    """
+
+    stack: str
+    star: str
+    particles: int
+    dropped: int
+    padded: int
+    micrographs: int
+
+
+def plan_boxes(
+    table: MatchTable,
+    box: tuple[int, int],
+    template: tuple[int, int],
+    micrographs: Micrographs,
+    *,
+    edges: str,
+    fill: float,
+    position: str,
+) -> tuple[BoxFrames | None, NDArray[np.int64], int]:
+    """(boxes, rows of the table that they are of, boxes that lie outside in part); headers are read, pixels are not."""
+    corners = box_corners(table, box, template, position=position)
+    paths: list[Path] = []
+    owners, kept = [], []
+    dtypes = set()
+    padded = 0
+    for place, (written, rows) in enumerate(by_micrograph(table)):
+        path = micrographs.find(written)
+        with open_map_file(path) as stack, about(path):
+            if stack.nframes != 1:
+                raise GeometryError(path=path, field="nz", expected="one image", found=stack.nframes)
+            chosen = rows[kept_rows(corners[rows], box, stack.frame_shape, edges)]
+            padded += int(outside(corners[chosen], box, stack.frame_shape).sum())
+            dtypes.add(stack.dtype)
+        paths.append(path)
+        kept.append(chosen)
+        owners.append(np.full(len(chosen), place, np.int64))
+    rows = np.concatenate(kept) if kept else np.zeros(0, np.int64)
+    if not len(rows):
+        return None, rows, 0
+    dtype = dtypes.pop() if len(dtypes) == 1 else np.dtype(np.float32)
+    rule = edges if edges in EDGES else "constant"
+    frames = BoxFrames(paths, np.concatenate(owners), corners[rows], box, dtype=dtype, edges=rule, fill=fill)
+    return frames, rows, padded
+
+
+def write_stack(
+    table: MatchTable,
+    path: str | os.PathLike[str],
+    box: int | tuple[int, int],
+    *,
+    template: int | tuple[int, int],
+    base: str | None = None,
+    micrographs: Mapping[str, str] | None = None,
+    edges: str = "constant",
+    fill: float = 0.0,
+    position: str = "corner",
+    overwrite: bool = False,
+) -> StackReport:
+    """Write the particles of a table to an MRC stack, and a RELION star of the same name beside it.
+
+    Micrographs may differ in shape; one is in memory at a time. The stack has their dtype (float32 where they differ),
+    and the particles' pixel size in its header. Particles stand in order of their micrographs.
+
+    Parameters
+    ----------
+    table : MatchTable
+        39 columns or more.
+    path : path-like
+        The stack, ``.mrcs``; the star is ``<name>.star``.
+    box, template, edges, fill, position
+        See `extract`.
+    base, micrographs
+        See `Micrographs`.
+    overwrite : bool
+        Replace both.
+
+    Returns
+    -------
+    StackReport
+
+    Raises
+    ------
+    MetadataError
+        A micrograph that is not there, or no particle left to write.
+    GeometryError
+        A box smaller than the template.
+    """
+    from braggio.batch.staging import Staging, digest
+    from braggio.formats.mrc import write_mrc
+    from braggio.formats.star import write_tables
+    from braggio.matching.relion import star_tables
+
+    target = Path(path)
+    star, record = target.with_suffix(".star").name, target.with_suffix(".provenance.json").name
+    if target.name == star:
+        raise UnsupportedError(path=path, field="output", expected="a stack, .mrcs", found=target.suffix)
+    size = _sides(box)
+    frames, rows, padded = plan_boxes(
+        table, size, _sides(template), Micrographs(base, micrographs), edges=edges, fill=fill, position=position
+    )
+    if frames is None:
+        raise MetadataError(field="table", expected="particles to extract", found=f"none of {table.n}")
+    chosen = table.select(rows)
+    sizes = np.unique(pixel_size(chosen))
+    if len(sizes) > 1:
+        warnings.warn(f"{len(sizes)} pixel sizes in one stack: its header has {sizes[0]:g}", DataWarning, stacklevel=2)
+    facts = {
+        "particles": len(rows),
+        "dropped": table.n - len(rows),
+        "padded": padded,
+        "micrographs": len(frames.paths),
+        "box": list(size),
+        "template": list(_sides(template)),
+        "edges": edges,
+        "fill": fill,
+        "position": position,
+    }
+    task = {**facts, "corners": frames.corners.tolist(), "micrographs": [str(each) for each in frames.paths]}
+    with Staging(target.parent, target.stem, digest(task)) as staging:
+        staging.begin([target.name, star, record], overwrite=overwrite)
+        write_mrc(str(staging.path(target.name)), frames, overwrite=True, pixel_size=float(sizes[0]))
+        tables = star_tables(chosen, stack=target.name, box=size)
+        write_tables(staging.path(star), tables, precision="exact", overwrite=True)
+        staging.publish([target.name, star], record, (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode())
+    return StackReport(
+        str(target), str(target.with_suffix(".star")), len(rows), table.n - len(rows), padded, len(frames.paths)
+    )
