@@ -273,7 +273,9 @@ def _section(window: _Text, source: Source, start: int, permissive: bool) -> tup
     encoding = header.get("content-transfer-encoding", "binary").lower()
     if encoding == "binary":
         if source.read(blank, 4) != MAGIC:
-            raise FormatError(field="binary section", expected="0C 1A 04 D5", found=repr(source.read(blank, 4)), offset=blank)
+            raise FormatError(
+                field="binary section", expected="0C 1A 04 D5", found=repr(source.read(blank, 4)), offset=blank
+            )
         offset = blank + 4
         if source.size - offset < size:
             raise TruncatedError(
@@ -386,9 +388,7 @@ def _dtype(header: Mapping[str, str]) -> np.dtype[Any]:
         raise UnsupportedError(field="X-Binary-Element-Type", expected="integers or reals of 8 to 64 bits", found=text)
     order = header.get("x-binary-element-byte-order", "LITTLE_ENDIAN").strip('"').upper()
     if order not in ("LITTLE_ENDIAN", "BIG_ENDIAN"):
-        raise UnsupportedError(
-            field="X-Binary-Element-Byte-Order", expected="LITTLE_ENDIAN or BIG_ENDIAN", found=order
-        )
+        raise UnsupportedError(field="X-Binary-Element-Byte-Order", expected="LITTLE_ENDIAN or BIG_ENDIAN", found=order)
     kind = "f" if found[3] != "integer" else "i" if found[1] == "signed" else "u"
     return np.dtype(f"{'>' if order == 'BIG_ENDIAN' else '<'}{kind}{bits // 8}")
 
@@ -428,18 +428,14 @@ def read_cbf(
     """
     opened = open_cbf(file, permissive=permissive)
     if len(opened.sections) != 1:
-        raise UnsupportedError(
-            path=opened.path, field="binary sections", expected="1", found=len(opened.sections)
-        )
+        raise UnsupportedError(path=opened.path, field="binary sections", expected="1", found=len(opened.sections))
     return opened.sections[0].read(verify=verify)
 
 
 # ---- writing
 
 
-def section_bytes(
-    array: ArrayLike, *, id: int = 1, codec: Codec = "byte_offset", newline: bytes = b"\r\n"
-) -> bytes:
+def section_bytes(array: ArrayLike, *, id: int = 1, codec: Codec = "byte_offset", newline: bytes = b"\r\n") -> bytes:
     """The text field of a binary section, from its opening semicolon to the closing one."""
     values = np.asarray(array)
     data = encode(values, codec)

@@ -220,5 +220,3 @@ def table(category: str, items: Sequence[str], rows: Iterable[Sequence[object]],
         return "".join(f"_{category}.{item} {_quoted(value)}\n" for item, value in zip(items, row, strict=True))
     head = "loop_\n" + "".join(f"_{category}.{item}\n" for item in items)
     return head + "".join(" " + " ".join(map(_quoted, row)) + "\n" for row in rows)
-
-

@@ -144,9 +144,7 @@ def _cut(array: NDArray[Any], tile: Tile) -> NDArray[Any]:
     return piece
 
 
-def open_cspad_cbf(
-    file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False
-) -> CspadCbf:
+def open_cspad_cbf(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False) -> CspadCbf:
     """Open a CBF file that describes its panels: a CSPAD's, or a header without pixels.
 
     Raises
@@ -204,9 +202,7 @@ def _placement(axes: dict[str, Axis], group: Group) -> Placement:
 
 # ---- writing
 
-_AXIS_ITEMS = (
-    "id type equipment depends_on vector[1] vector[2] vector[3] offset[1] offset[2] offset[3] equipment_component".split()
-)
+_AXIS_ITEMS = "id type equipment depends_on vector[1] vector[2] vector[3] offset[1] offset[2] offset[3] equipment_component".split()
 
 
 def _tile_names() -> list[tuple[int, int, int, str]]:
@@ -279,9 +275,7 @@ def header_text(
         "###CBF: VERSION 1.7.11\n# CBF file written by braggio\n",
         f"data_{''.join(name.split())}\n",
         table("diffrn", ["id"], [["DS1"]], loop=False),
-        table(
-            "diffrn_source", ["diffrn_id", "source", "type"], [["DS1", "xfel", "LCLS CXI Endstation"]], loop=False
-        ),
+        table("diffrn_source", ["diffrn_id", "source", "type"], [["DS1", "xfel", "LCLS CXI Endstation"]], loop=False),
         table(
             "diffrn_detector",
             ["diffrn_id", "id", "type", "details", "number_of_axes"],
@@ -315,8 +309,18 @@ def header_text(
     ]
     if wavelength is not None:
         parts += [
-            table("diffrn_radiation", ["diffrn_id", "wavelength_id", "probe"], [["DS1", "WAVELENGTH1", "x-ray"]], loop=False),
-            table("diffrn_radiation_wavelength", ["id", "wavelength", "wt"], [["WAVELENGTH1", float(wavelength), 1.0]], loop=False),
+            table(
+                "diffrn_radiation",
+                ["diffrn_id", "wavelength_id", "probe"],
+                [["DS1", "WAVELENGTH1", "x-ray"]],
+                loop=False,
+            ),
+            table(
+                "diffrn_radiation_wavelength",
+                ["id", "wavelength", "wt"],
+                [["WAVELENGTH1", float(wavelength), 1.0]],
+                loop=False,
+            ),
         ]
     if dtype is not None:
         parts += _frame(geometry, timestamp, np.dtype(dtype), codec)
@@ -364,7 +368,12 @@ def _frame(geometry: Cspad, timestamp: str | None, dtype: np.dtype[Any], codec: 
             [["DS1", "INJECTION", 0, "electrospray", "crystals injected by electrospray"]],
             loop=False,
         ),
-        table("diffrn_scan", "id frame_id_start frame_id_end frames".split(), [["SCAN1", "FRAME1", "FRAME1", 1]], loop=False),
+        table(
+            "diffrn_scan",
+            "id frame_id_start frame_id_end frames".split(),
+            [["SCAN1", "FRAME1", "FRAME1", 1]],
+            loop=False,
+        ),
         table(
             "diffrn_scan_frame",
             "frame_id frame_number integration_time scan_id date".split(),

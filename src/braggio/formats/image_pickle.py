@@ -155,9 +155,7 @@ def is_image_pickle(value: Any) -> bool:
     return isinstance(value, dict) and {"SIZE1", "SIZE2", "TIMESTAMP"} <= value.keys()
 
 
-def read_image_pickle(
-    file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False
-) -> ImagePickle:
+def read_image_pickle(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False) -> ImagePickle:
     """Read an image pickle, of any protocol, from Python 2 or 3, gzip-compressed or not.
 
     Raises
@@ -176,9 +174,7 @@ def from_value(value: Any, path: str | None = None) -> ImagePickle:
     """The image pickle that an unpickled value is, checked."""
     with about(path):
         if not is_image_pickle(value):
-            raise FormatError(
-                field="pickle", expected="a dict with SIZE1, SIZE2 and TIMESTAMP", found=_describe(value)
-            )
+            raise FormatError(field="pickle", expected="a dict with SIZE1, SIZE2 and TIMESTAMP", found=_describe(value))
         data = value.get("DATA")
         if not isinstance(data, np.ndarray) or data.ndim != 2 or data.size == 0:
             raise FormatError(field="DATA", expected="a flex array of two axes", found=_describe(data))

@@ -94,7 +94,7 @@ class Crystal:
 
 
 def _shell_limits(d: NDArray[np.float64]) -> NDArray[np.float64]:
-    """d at the edges of the shells, from low to high resolution."""
+    """D at the edges of the shells, from low to high resolution."""
     squares = 1 / d**2
     low, high = float(squares.min()), float(squares.max())
     span = high - low

@@ -126,7 +126,7 @@ class Panel:
 
     @property
     def normal(self) -> Vector:
-        """fast x slow."""
+        """Fast x slow."""
         return _vector(np.cross(self.fast, self.slow))
 
     def position(self, slow: ArrayLike, fast: ArrayLike) -> NDArray[np.float64]:

@@ -40,9 +40,7 @@ def describe(value: Any, path: str) -> str:
         raise FormatError(path=path, field="pickle", expected="a dict", found=type(value).__name__)
     is_image = image_pickle.is_image_pickle(value)
     image = image_pickle.from_value(value, path) if is_image else None
-    integrated = (
-        integration_pickle.from_value(value, path) if integration_pickle.is_integration_pickle(value) else None
-    )
+    integrated = integration_pickle.from_value(value, path) if integration_pickle.is_integration_pickle(value) else None
     lines = [f"Printing contents of {path}"]
     lines.append(f"Detector format version: {image.version}" if image else "Not an image pickle")
     for key, item in value.items():
@@ -166,7 +164,11 @@ def facts(value: Any, path: str) -> dict[str, Any]:
     """What `describe` says, for programs: plain values, arrays by shape and range."""
     if not isinstance(value, dict):
         raise FormatError(path=path, field="pickle", expected="a dict", found=type(value).__name__)
-    found: dict[str, Any] = {"path": path, "kind": "other", "fields": {key: _plain(item) for key, item in value.items()}}
+    found: dict[str, Any] = {
+        "path": path,
+        "kind": "other",
+        "fields": {key: _plain(item) for key, item in value.items()},
+    }
     if image_pickle.is_image_pickle(value):
         image = image_pickle.from_value(value, path)
         moved = image.translated_areas
