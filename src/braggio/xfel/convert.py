@@ -245,7 +245,7 @@ def cbf_to_pickle(
     opened = CspadCbf(file, file.path)
     require_pixels(opened)
     with about(file.path):
-        if len(file.sections) == 1 and not file.block.category("array_structure_list").rows:
+        if file.is_mini:
             fields = _from_mini(file, verify)
         elif len(opened.tiles) == 1:
             fields = _from_panel(opened, verify)
