@@ -27,6 +27,11 @@ COMMANDS = {
     "slurm-script": ("print a Slurm script that carries out a plan", "braggio.cli.slurm_script"),
     "relion-job": ("run as an External job of RELION", "braggio.cli.relion_job"),
     "selftest": ("print versions and limits, and convert and check the demo series", "braggio.cli.selftest"),
+    "pickle": ("print or scan image and integration pickles, never unpickling them", "braggio.cli.pickle"),
+    "pickle2cbf": ("convert image pickles to CBF", "braggio.cli.pickle2cbf"),
+    "cbf2pickle": ("convert CBF files to image pickles", "braggio.cli.cbf2pickle"),
+    "metrology": ("convert and draw detector metrology: SLAC geometry, CSPAD CBF, CrystFEL", "braggio.cli.metrology"),
+    "compat": ("run command lines of cctbx.xfel (cxi.slaccalib2cbfheader out=... and the like)", "braggio.cli.compat"),
     "view": ("draw frames into one PNG picture", "braggio.cli.view"),
     "demo": ("convert the series that ships with braggio and draw it", "braggio.cli.demo"),
 }
