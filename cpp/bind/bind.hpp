@@ -63,5 +63,6 @@ void add_records(py::module_& module);
 void add_images(py::module_& module);
 void add_mask(py::module_& module);
 void add_label(py::module_& module);
+void add_xtc(py::module_& module);
 
 }  // namespace braggio::bind

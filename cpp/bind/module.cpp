@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   braggio::bind::add_images(module);
   braggio::bind::add_mask(module);
   braggio::bind::add_label(module);
+  braggio::bind::add_xtc(module);
 }
