@@ -19,6 +19,7 @@ _HOMES = {
     "microed": "braggio.microed",
     "particles": "braggio.particles",
     "laue": "braggio.laue",
+    "xtc": "braggio.xtc",
     "formats": "braggio.formats",
     "kernels": "braggio.kernels",
     "errors": "braggio.errors",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from braggio import laue as laue
     from braggio import microed as microed
     from braggio import particles as particles
+    from braggio import xtc as xtc
     from braggio.errors import BraggioError as BraggioError
     from braggio.errors import DataWarning as DataWarning
     from braggio.formats import info as info

@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": ("check SMV series against their raw frames", "braggio.cli.verify"),
     "spots": ("find spots on Laue frames and write masks, labels and a spot table (lu_hdf2spots)", "braggio.cli.spots"),
     "mccd2h5": ("collect mccd frames and a Lauecollect log into one HDF5 file (lu_mccd2hdf)", "braggio.cli.mccd2h5"),
+    "xtc": ("look into LCLS-I event streams and dump their images (cctbx.xfel.xtc_dump)", "braggio.cli.xtc"),
     "view": ("draw frames into one PNG picture", "braggio.cli.view"),
     "demo": ("convert the series that ships with braggio and draw it", "braggio.cli.demo"),
 }

@@ -58,8 +58,8 @@ BEAMLINE = (
     "XCS-AIN-01 AMO-AIN-01 MFX-BEAMMON-01 EOrbits MfxDg1_Pim MfxDg2_Pim SXR-AIN-01 HX2-SB1-BMMON XRT-USB-ENCODER-01 "
     "XPP-USB-ENCODER-01 XPP-USB-ENCODER-02 XCS-USB-ENCODER-01 CXI-USB-ENCODER-01 XCS-SND-DIO MFX-USR-DIO XPP-SB2-BMMON "
     "XPP-SB3-BMMON HFX-DG2-BMMON XCS-SB1-BMMON XCS-SB2-BMMON CXI-DG2-BMMON CXI-DG3-BMMON MFX-DG1-BMMON MFX-DG2-BMMON "
-    "MFX-AIN-01 MEC-AIN-01 FEE-AIN-01 MEC-XT2-BMMON-02 MEC-XT2-BMMON-03 XPP-USR-DIO XPP-ALC-DIO XCS-USR-DIO CXI-USR-DIO "
-    "MEC-USR-DIO MFX-USB-ENCODER-01 HXX-DG1-BMMON-01 EM3L0-BMMON"
+    "MFX-AIN-01 MEC-AIN-01 FEE-AIN-01 MEC-XT2-BMMON-02 MEC-XT2-BMMON-03 XPP-USR-DIO XPP-ALC-DIO XCS-USR-DIO "
+    "CXI-USR-DIO MEC-USR-DIO MFX-USB-ENCODER-01 HXX-DG1-BMMON-01 EM3L0-BMMON"
 ).split()
 
 DAMAGE = {
@@ -136,7 +136,7 @@ _ADDRESS = re.compile(r"([^-.|:]+)(?:[-.](\d+|\*))?(?:[|:]([^-.|:]+)(?:[-.](\d+|
 
 
 def matches(address: str, source: str) -> bool:
-    """Does an address as people write it name this source?
+    """Say whether an address as people write it names this source.
 
     Both spellings are taken (``CxiDs1-0|Cspad-0``, ``CxiDs1.0:Cspad.0``), ``*`` for any number, and a detector or a
     device alone. Case does not matter.
@@ -152,7 +152,8 @@ def matches(address: str, source: str) -> bool:
     detector, number, device, unit = wanted.groups()
     if device is None:
         return any(
-            name == detector and number in (None, "*", which) for name, which in (found.groups()[:2], found.groups()[2:])
+            name == detector and number in (None, "*", which)
+            for name, which in (found.groups()[:2], found.groups()[2:])
         )
     return all(
         one in (None, "*", other) for one, other in zip((detector, number, device, unit), found.groups(), strict=True)

@@ -80,7 +80,7 @@ class Contribution:
 
     @property
     def compressed(self) -> bool:
-        """Is the payload compressed?"""
+        """Whether the payload is compressed."""
         return bool(self.word & COMPRESSED)
 
     def payload(self) -> bytes:
@@ -97,7 +97,7 @@ class Contribution:
         FormatError
             Names the source; `UnsupportedError` for a type or version that is not covered.
         """
-        with about(self.file.path), _of(self):
+        with about(self.file.path), _Named(self):
             require_covered(self.word)
             return decode(self.word, self.payload())
 
@@ -119,7 +119,7 @@ class Contribution:
         return [dict(zip(quads.dtype.names or (), quad, strict=True)) for quad in quads.tolist()]
 
     def _cspad(self, config: CspadConfig, out: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[Any]]:
-        with about(self.file.path), _of(self):
+        with about(self.file.path), _Named(self):
             require_covered(self.word)
             if self.compressed:
                 payload = self.payload()
@@ -127,7 +127,7 @@ class Contribution:
             return out, read_cspad(self.file.core, self.offset + HEADER, self.extent - HEADER, config.masks, out)
 
 
-class _of:
+class _Named:
     """Names the source in an error that comes from one contribution, and its place in the file."""
 
     def __init__(self, contribution: Contribution) -> None:
@@ -265,7 +265,11 @@ class XtcFile:
         for offset, gram, problem, found, room in faults.tolist():
             wrong[gram].append(f"{_PROBLEMS[problem]} ({found}, {room} bytes there) at byte {offset}")
         for i, (offset, seconds, nanoseconds, *rest) in enumerate(grams.tolist()):
-            yield Datagram(self, offset, (seconds, nanoseconds), *rest, per_gram[i], wrong[i])
+            ticks, control, fiducials, vector, env, damage, log, phy, word, extent = rest
+            clock, inside = (seconds, nanoseconds), (per_gram[i], wrong[i])
+            yield Datagram(
+                self, offset, clock, ticks, control, fiducials, vector, env, damage, log, phy, word, extent, *inside
+            )
 
 
 def describe(contribution: Contribution) -> str:

@@ -183,10 +183,8 @@ def _cspad_config(payload: bytes, version: int) -> CspadConfig:
     _need(payload, size, f"CspadConfig V{version}", exact=True)
     asic, quads = struct.unpack_from("<II", payload, masks_at)
     roi = None if version == 1 else struct.unpack_from("<I", payload, masks_at + 8)[0]
-    if roi is None:
-        sections = [0x03 if asic & 15 == 1 else 0xFF] * 4
-    else:
-        sections = [roi >> 8 * q & 0xFF for q in range(4)]
+    whole = 0x03 if asic & 15 == 1 else 0xFF  # what V1 reads out
+    sections = [whole if roi is None else roi >> 8 * q & 0xFF for q in range(4)]
     gain, readout = np.empty((4, 185, 194), np.uint16), []
     for q in range(4):
         end = head + (q + 1) * quad
@@ -232,7 +230,9 @@ def _frame(payload: bytes, version: int) -> Image:
             field=f"Frame V{version}", expected="pixels of 1 to 16 bits", found=f"{width} x {height}, {depth} bits"
         )
     if width * height > MAX_PIXELS:
-        raise LimitError(field=f"Frame V{version}", expected=f"at most {MAX_PIXELS} pixels", found=f"{width} x {height}")
+        raise LimitError(
+            field=f"Frame V{version}", expected=f"at most {MAX_PIXELS} pixels", found=f"{width} x {height}"
+        )
     dtype = np.dtype("u1" if depth <= 8 else "<u2")
     _need(payload, 16 + width * height * dtype.itemsize, f"Frame V{version}")
     data = np.frombuffer(payload, dtype, width * height, 16).reshape(height, width).astype(dtype.newbyteorder("="))
@@ -402,5 +402,8 @@ def require_covered(word: int) -> None:
     name = TYPES[number] if number < len(TYPES) else ""
     if version not in COVERED.get(name, ()):
         versions = ", ".join(f"V{version}" for version in COVERED.get(name, ()))
-        raise UnsupportedError(field="XTC type", expected=f"{name} {versions}" if versions else "a type that is covered",
-                               found=type_name(word))
+        raise UnsupportedError(
+            field="XTC type",
+            expected=f"{name} {versions}" if versions else "a type that is covered",
+            found=type_name(word),
+        )
