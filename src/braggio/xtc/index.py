@@ -32,7 +32,7 @@ class Index:
         (events,) uint32.
     first : numpy.ndarray
         (events + 1,): datagrams first[i]..first[i + 1] of the next two make up event i.
-    file, offset : numpy.ndarray
+    event_file, event_offset : numpy.ndarray
         (datagrams,)
     state_event, state_file, state_offset : numpy.ndarray
         Datagrams with configurations or EPICS values, and how many events come before each.
@@ -44,8 +44,8 @@ class Index:
     fiducials: NDArray[np.uint32]
     damage: NDArray[np.uint32]
     first: NDArray[np.int64]
-    file: NDArray[np.int32]
-    offset: NDArray[np.int64]
+    event_file: NDArray[np.int32]
+    event_offset: NDArray[np.int64]
     state_event: NDArray[np.int64]
     state_file: NDArray[np.int32]
     state_offset: NDArray[np.int64]
@@ -72,8 +72,8 @@ class Index:
             fiducials=columns[2],
             damage=columns[3],
             first=np.array(first, np.int64),
-            file=places[0].astype(np.int32),
-            offset=places[1],
+            event_file=places[0].astype(np.int32),
+            event_offset=places[1],
             state_event=states[0],
             state_file=states[1].astype(np.int32),
             state_offset=states[2],
@@ -105,7 +105,7 @@ class Index:
             It is not an index, or of another version.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 if int(archive["version"]) != _VERSION:
                     raise FormatError(path=path, field="version", expected=_VERSION, found=int(archive["version"]))
                 index = cls(*(archive[each.name] for each in fields(cls)))
@@ -117,7 +117,7 @@ class Index:
         return index
 
     def _check(self, path: str | os.PathLike[str]) -> None:
-        events, parts, states = len(self.seconds), len(self.file), len(self.state_file)
+        events, parts, states = len(self.seconds), len(self.event_file), len(self.state_file)
         lengths = [len(self.nanoseconds), len(self.fiducials), len(self.damage), len(self.first) - 1]
         sound = (
             all(
@@ -125,7 +125,7 @@ class Index:
                 for each in fields(self)
             )
             and lengths == [events] * 4
-            and len(self.offset) == parts == self.first[-1]
+            and len(self.event_offset) == parts == self.first[-1]
             and bool((np.diff(self.first) > 0).all())
             and self.first[0] == 0
             and len(self.state_offset) == len(self.state_event) == states
@@ -168,7 +168,7 @@ class IndexedRun:
             raise MetadataError(
                 field="index", expected=f"of files of {self.index.sizes.tolist()} bytes", found=f"{sizes} bytes"
             )
-        for files in (self.index.file, self.index.state_file):
+        for files in (self.index.event_file, self.index.state_file):
             if len(files) and not 0 <= files.min() <= files.max() < len(sizes):
                 raise MetadataError(field="index", expected=f"files 0 to {len(sizes) - 1}", found=files.max())
         self._done, self._state = 0, State()
@@ -181,7 +181,7 @@ class IndexedRun:
             raise IndexError(f"event {i} of {len(self)}")
         i %= len(self)
         first, last = self.index.first[i : i + 2].tolist()
-        grams = [self._gram(self.index.file[k], self.index.offset[k]) for k in range(first, last)]
+        grams = [self._gram(self.index.event_file[k], self.index.event_offset[k]) for k in range(first, last)]
         return self.run.event(i, grams, self._state_at(i))
 
     def __iter__(self) -> Iterator[Event]:

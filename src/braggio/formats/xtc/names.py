@@ -146,9 +146,10 @@ def matches(address: str, source: str) -> bool:
     >>> [matches(a, "CxiDs1-0|Cspad-0") for a in ("CxiDs1.0:Cspad.0", "cspad", "CxiDs1", "CxiDs1-*|Cspad-1")]
     [True, True, True, False]
     """
-    wanted, found = _ADDRESS.fullmatch(address.strip().lower()), _ADDRESS.fullmatch(source.lower())
-    if wanted is None or found is None:
-        return address.strip().lower() in (source.lower(), source.lower().removeprefix("bldinfo(").removesuffix(")"))
+    address, source = address.strip().lower(), source.lower()
+    wanted, found = _ADDRESS.fullmatch(address), _ADDRESS.fullmatch(source)
+    if wanted is None or found is None or found[3] is None:
+        return address in (source, source.removeprefix("bldinfo(").removesuffix(")"))
     detector, number, device, unit = wanted.groups()
     if device is None:
         return any(

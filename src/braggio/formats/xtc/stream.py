@@ -116,7 +116,7 @@ class Contribution:
     def cspad_quads(self, config: CspadConfig) -> list[dict[str, Any]]:
         """What stands beside the pixels of each quadrant."""
         quads = self._cspad(config, np.empty(CSPAD_SHAPE, np.int16))[1]
-        return [dict(zip(quads.dtype.names or (), quad, strict=True)) for quad in quads.tolist()]
+        return [{name: quad[name].tolist() for name in quads.dtype.names or ()} for quad in quads]
 
     def _cspad(self, config: CspadConfig, out: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[Any]]:
         with about(self.file.path), _Named(self):
