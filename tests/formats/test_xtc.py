@@ -438,8 +438,10 @@ class TestCompression:
         bomb = np.array([3, 2], "<u2").tobytes() + np.array([0, len(body)], "<u4").tobytes() + body
         with pytest.raises(LimitError, match="uncompressed size"):
             unpacked(made.packed([(b"", 2, bomb, 1 << 29)]))
-        with pytest.raises(FormatError, match="can hold"):
-            unpacked(made.packed([(b"", 2, bomb[:12], 1 << 27)]))
+        few = np.array([3, 2], "<u2").tobytes() + np.array([0, 20], "<u4").tobytes() + body[:12]
+        few += (2).to_bytes(4, "little") + runs[:4]
+        with pytest.raises(FormatError, match="bitmap"):
+            unpacked(made.packed([(b"", 2, few, 1 << 27)]))
 
     def test_an_unknown_engine_is_refused(self) -> None:
         with pytest.raises(UnsupportedError, match="engine"):

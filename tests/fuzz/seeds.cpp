@@ -30,6 +30,8 @@ int main(int argc, char** argv) {
   write(folder / "fuzz_mrc" / "big", mrc_sample(ByteOrder::big, 2, 4));
   write(folder / "fuzz_mrc" / "packed", mrc_sample(ByteOrder::little, 101, 1));
   write(folder / "fuzz_smv" / "leginon", smv_sample());
+  write(folder / "fuzz_xtc" / "run", xtc_sample());
+  write(folder / "fuzz_xtc_unpack" / "both", xtc_packed_sample());
   for (unsigned char type = 0; type < 8; ++type) {
     File file;
     file.put<unsigned char>({type}).u64({2000}).i32({-2874, -1, 0, 1, 63536, 70000});

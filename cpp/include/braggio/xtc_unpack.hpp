@@ -110,12 +110,18 @@ inline std::uint32_t sum_of(Bytes data, std::size_t depth) {
   return sum;
 }
 
-inline void copy_raw(PackedReader& reader, std::uint32_t size, std::size_t depth, std::uint32_t checksum,
-                     MutableBytes out) {
-  require_used(out.size(), size);
-  const Bytes raw = reader.bytes(size, "compressed data");
+// `size` bytes more at the end of `out`: asked for only once the packed bytes have been found to hold as much.
+inline MutableBytes grow(std::vector<std::byte>& out, std::uint64_t size) {
+  out.resize(out.size() + size);
+  return MutableBytes(out).last(size);
+}
+
+inline void copy_raw(PackedReader& reader, std::uint32_t stored, std::size_t depth, std::uint32_t checksum,
+                     std::uint64_t size, std::vector<std::byte>& out) {
+  require_used(size, stored);
+  const Bytes raw = reader.bytes(stored, "compressed data");
   require_checksum(checksum, sum_of(raw, depth));
-  if (!raw.empty()) std::memcpy(out.data(), raw.data(), raw.size());
+  out.insert(out.end(), raw.begin(), raw.end());
 }
 
 inline void require_flag(std::uint32_t flag) {
@@ -125,19 +131,23 @@ inline void require_flag(std::uint32_t flag) {
 }  // namespace detail
 
 // Hist16: u32 flag, checksum, size; u16 base, u32 bytes, the data; u32 words, the bitmap. A set bit: one byte + base.
-inline void unpack_hist16(Bytes packed, MutableBytes out) {
+// Appends `size` bytes to `unpacked`.
+inline void unpack_hist16(Bytes packed, std::uint64_t size, std::vector<std::byte>& unpacked) {
   using namespace detail;
   PackedReader reader(packed);
   const std::uint32_t flag = reader.u32("compression flag"), checksum = reader.u32("compressed checksum");
-  const std::uint32_t size = reader.u32("compressed size");
-  if (out.size() % 2 != 0) refuse_packed("uncompressed size", "an even number", std::to_string(out.size()));
-  if (flag == 0) return copy_raw(reader, size, 2, checksum, out);
+  const std::uint32_t stored = reader.u32("compressed size");
+  require_used(reader.left(), stored);
+  if (size % 2 != 0) refuse_packed("uncompressed size", "an even number", std::to_string(size));
+  if (flag == 0) return copy_raw(reader, stored, 2, checksum, size, unpacked);
   require_flag(flag);
   const std::uint16_t base = reader.u16("compressed base");
   const Bytes data = reader.bytes(reader.u32("compressed data"), "compressed data");
   const Bytes words = reader.bytes(std::uint64_t{reader.u32("compressed bitmap")} * 2, "compressed bitmap");
-  const std::uint64_t elements = out.size() / 2;
+  const std::uint64_t elements = size / 2;
   PackedBitmap bitmap(words, flag, elements);
+  if (elements > data.size()) require_used(data.size(), elements);
+  const MutableBytes out = grow(unpacked, size);
   std::uint64_t used = 0;
   std::uint32_t sum = 0;
   for (std::uint64_t first = 0; first < elements; first += 16) {
@@ -169,14 +179,15 @@ inline void unpack_hist16(Bytes packed, MutableBytes out) {
 
 // HistN: u16 flag, bytes per element, u32 checksum, size; u16 bits when clear, when set, u32 base, bytes, a stream of
 // bits in 32-bit words from the lowest on; u32 words, the bitmap. A set bit: that many bits + base.
-inline void unpack_histn(Bytes packed, MutableBytes out) {
+inline void unpack_histn(Bytes packed, std::uint64_t size, std::vector<std::byte>& unpacked) {
   using namespace detail;
   PackedReader reader(packed);
   const std::uint16_t flag = reader.u16("compression flag"), depth = reader.u16("compressed depth");
-  const std::uint32_t checksum = reader.u32("compressed checksum"), size = reader.u32("compressed size");
+  const std::uint32_t checksum = reader.u32("compressed checksum"), stored = reader.u32("compressed size");
+  require_used(reader.left(), stored);
   if (depth != 1 && depth != 2) refuse_packed("compressed depth", "1 or 2", std::to_string(depth));
-  if (out.size() % depth != 0) refuse_packed("uncompressed size", "a multiple of 2", std::to_string(out.size()));
-  if (flag == 0) return copy_raw(reader, size, depth, checksum, out);
+  if (size % depth != 0) refuse_packed("uncompressed size", "a multiple of 2", std::to_string(size));
+  if (flag == 0) return copy_raw(reader, stored, depth, checksum, size, unpacked);
   require_flag(flag);
   const unsigned clear = reader.u16("compressed bits"), set = reader.u16("compressed bits");
   const unsigned widest = 8u * depth;
@@ -185,8 +196,9 @@ inline void unpack_histn(Bytes packed, MutableBytes out) {
   const std::uint32_t base = reader.u32("compressed base");
   const Bytes data = reader.bytes(reader.u32("compressed data"), "compressed data");
   const Bytes words = reader.bytes(std::uint64_t{reader.u32("compressed bitmap")} * 2, "compressed bitmap");
-  const std::uint64_t elements = out.size() / depth;
+  const std::uint64_t elements = size / depth;
   PackedBitmap bitmap(words, flag, elements);
+  const MutableBytes out = grow(unpacked, size);
   std::uint64_t held = 0, used = 0;
   unsigned in_hand = 0;
   std::uint32_t sum = 0;
@@ -230,21 +242,14 @@ inline std::vector<std::byte> unpack_xtc(Bytes payload) {
     if (whole > xtc_max_unpacked)
       throw Error(Fault::limit, "uncompressed size", "at most " + std::to_string(xtc_max_unpacked) + " bytes",
                   std::to_string(whole));
-    // Elements of no bits are legal in HistN, yet a bitmap must speak of every sixteen of them.
-    if (size > 32 * std::uint64_t{0xffff} * (packed.size() / 4 + 1))
-      refuse_packed("uncompressed size", "what " + std::to_string(packed.size()) + " bytes can hold",
-                    std::to_string(size));
-    const std::size_t from = out.size() + header.size();
     out.insert(out.end(), header.begin(), header.end());
-    out.resize(whole);
-    const MutableBytes target = MutableBytes(out).subspan(from);
     if (engine == 0) {
       require_used(size, packed.size());
-      if (size > 0) std::memcpy(target.data(), packed.data(), size);
+      out.insert(out.end(), packed.begin(), packed.end());
     } else if (engine == 1) {
-      unpack_hist16(packed, target);
+      unpack_hist16(packed, size, out);
     } else if (engine == 2) {
-      unpack_histn(packed, target);
+      unpack_histn(packed, size, out);
     } else {
       throw Error(Fault::unsupported, "compression engine", "0, 1 (Hist16) or 2 (HistN)", std::to_string(engine));
     }

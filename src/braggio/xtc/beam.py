@@ -38,7 +38,7 @@ def wavelength(ebeam: EBeam | None) -> float | None:
     >>> round(wavelength(EBeam(7, 0, {"photon_energy": 7079.77687909})), 6)
     1.751244
     >>> round(wavelength(EBeam(3, 0, {"l3_energy": 13600.5})), 5)
-    1.50872
+    1.50871
     """
     if ebeam is None:
         return None
