@@ -64,5 +64,7 @@ void add_images(py::module_& module);
 void add_mask(py::module_& module);
 void add_label(py::module_& module);
 void add_xtc(py::module_& module);
+void add_pickle(py::module_& module);
+void add_cbf(py::module_& module);
 
 }  // namespace braggio::bind

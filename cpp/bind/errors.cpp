@@ -14,6 +14,7 @@ const char* class_name(Fault fault) {
     case Fault::truncated: return "TruncatedError";
     case Fault::unsupported: return "UnsupportedError";
     case Fault::limit: return "LimitError";
+    case Fault::unsafe: return "UnsafeError";
     case Fault::output: return "OutputError";
   }
   return "BraggioError";

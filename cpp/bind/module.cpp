@@ -17,4 +17,6 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   braggio::bind::add_mask(module);
   braggio::bind::add_label(module);
   braggio::bind::add_xtc(module);
+  braggio::bind::add_pickle(module);
+  braggio::bind::add_cbf(module);
 }

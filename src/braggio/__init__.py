@@ -20,6 +20,7 @@ _HOMES = {
     "particles": "braggio.particles",
     "laue": "braggio.laue",
     "xtc": "braggio.xtc",
+    "xfel": "braggio.xfel",
     "formats": "braggio.formats",
     "kernels": "braggio.kernels",
     "errors": "braggio.errors",
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from braggio import microed as microed
     from braggio import particles as particles
     from braggio import xtc as xtc
+    from braggio import xfel as xfel
     from braggio.errors import BraggioError as BraggioError
     from braggio.errors import DataWarning as DataWarning
     from braggio.formats import info as info

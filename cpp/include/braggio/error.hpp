@@ -9,7 +9,7 @@
 
 namespace braggio {
 
-enum class Fault { format, truncated, unsupported, limit, output };
+enum class Fault { format, truncated, unsupported, limit, unsafe, output };
 
 class Error : public std::exception {
  public:

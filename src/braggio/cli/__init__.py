@@ -19,6 +19,11 @@ COMMANDS = {
     "spots": ("find spots on Laue frames and write masks, labels and a spot table (lu_hdf2spots)", "braggio.cli.spots"),
     "mccd2h5": ("collect mccd frames and a Lauecollect log into one HDF5 file (lu_mccd2hdf)", "braggio.cli.mccd2h5"),
     "xtc": ("look into LCLS-I event streams and dump their images (cctbx.xfel.xtc_dump)", "braggio.cli.xtc"),
+    "pickle": ("print or scan image and integration pickles, never unpickling them", "braggio.cli.pickle"),
+    "pickle2cbf": ("convert image pickles to CBF", "braggio.cli.pickle2cbf"),
+    "cbf2pickle": ("convert CBF files to image pickles", "braggio.cli.cbf2pickle"),
+    "metrology": ("convert and draw detector metrology: SLAC geometry, CSPAD CBF, CrystFEL", "braggio.cli.metrology"),
+    "compat": ("run command lines of cctbx.xfel (cxi.slaccalib2cbfheader out=... and the like)", "braggio.cli.compat"),
     "view": ("draw frames into one PNG picture", "braggio.cli.view"),
     "demo": ("convert the series that ships with braggio and draw it", "braggio.cli.demo"),
 }
