@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from braggio import laue as laue
     from braggio import microed as microed
     from braggio import particles as particles
-    from braggio import xtc as xtc
     from braggio import xfel as xfel
+    from braggio import xtc as xtc
     from braggio.errors import BraggioError as BraggioError
     from braggio.errors import DataWarning as DataWarning
     from braggio.formats import info as info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,11 @@ import pytest
 import xtc_makers as made
 
 from braggio.errors import FormatError, GeometryError, MetadataError, OutputError
+from braggio.formats.cspad_cbf import open_cspad_cbf
+from braggio.formats.image_pickle import read_image_pickle
+from braggio.model.cspad import Cspad, Placement, raw
+from braggio.xfel.convert import cut_tiles
+from braggio.xfel.metrology import read_slac, write_slac
 from braggio.xtc import (
     LOW_GAIN_FACTOR,
     Calibration,
@@ -296,6 +302,116 @@ class TestH5:
         )
         assert report.written == 2
         assert "as before" in report.failed[0]
+
+
+@pytest.fixture
+def geometry(tmp_path: Path) -> str:
+    """A SLAC geometry file: 32 sensors in a grid of 4 by 8, the second column turned over."""
+    sensors = tuple(
+        Placement((44.0 * (i % 4) - 66, 21.0 * (i // 4) - 73.5, 0.0), angle=180.0 * (i % 2)) for i in range(32)
+    )
+    write_slac(tmp_path / "geometry.data", Cspad(Placement(), (Placement(),) * 4, sensors))
+    return str(tmp_path / "geometry.data")
+
+
+class TestCbf:
+    def test_pixels_and_panels(self, tmp_path: Path, run: Run, geometry: str) -> None:
+        report = dump_run(run, options(tmp_path, file_format="cbf", detz_offset=581.0, geometry=geometry, max_events=2))
+        assert report.failed == [] and report.written == 2
+        for i, path in enumerate(images(tmp_path)):
+            found = open_cspad_cbf(path)
+            np.testing.assert_array_equal(found.read_raw(), made.masked(made.image(i), **SHOTS))
+            assert found.distance == pytest.approx(131.5 - i)
+            assert found.wavelength == pytest.approx(1.751244, abs=1e-6)
+            assert found.timestamp == f"2014-12-01T07:36Z01.{249 + 8 * i}"
+            panels = found.detector.panels
+            assert len(panels) == 64
+            assert panels[0].fast == pytest.approx((1, 0, 0)) and panels[2].fast == pytest.approx((-1, 0, 0))
+
+    def test_calibrated_pixels_are_reals(self, tmp_path: Path, run: Run, geometry: str) -> None:
+        dark = np.random.default_rng(3).normal(1000, 3, SHAPE)
+        np.save(tmp_path / "dark.npy", dark)
+        asked = options(
+            tmp_path,
+            file_format="cbf",
+            detz_offset=581.0,
+            geometry=geometry,
+            max_events=1,
+            pedestals=str(tmp_path / "dark.npy"),
+        )
+        dump_run(run, asked)
+        np.testing.assert_array_equal(
+            open_cspad_cbf(images(tmp_path)[0]).read_raw(), made.masked(made.image(0), **SHOTS) - dark
+        )
+
+    def test_geometry_from_a_calib_dir(self, tmp_path: Path, run: Run, geometry: str) -> None:
+        folder = tmp_path / "calib" / "CsPad::CalibV1" / "CxiDs1.0:Cspad.0"
+        (folder / "pedestals").mkdir(parents=True)
+        (folder / "geometry").mkdir()
+        np.savetxt(folder / "pedestals" / "0-end.data", np.full((5920, 388), 7), "%d")
+        asked = options(tmp_path, file_format="cbf", detz_offset=0.0, calib_dir=str(tmp_path / "calib"), max_events=1)
+        with pytest.raises(MetadataError, match="geometry of CxiDs1"):
+            dump_run(run, asked)
+        Path(geometry).rename(folder / "geometry" / "0-end.data")
+        assert dump_run(run, asked).written == 1
+
+    def test_the_geometry_of_slac(self, tmp_path: Path, run: Run, real_data: Path) -> None:
+        asked = options(
+            tmp_path,
+            file_format="cbf",
+            detz_offset=581.0,
+            geometry=str(real_data / "xfel" / "run4-0-end.data"),
+            max_events=1,
+        )
+        dump_run(run, asked)
+        found = open_cspad_cbf(images(tmp_path)[0])
+        reference = read_slac(real_data / "xfel" / "run4-0-end.data", distance=131.5)
+        for panel, other in zip(found.detector.panels, reference.detector.panels, strict=True):
+            assert panel.name == other.name
+            np.testing.assert_allclose(panel.origin, other.origin, atol=1e-9)
+            np.testing.assert_allclose(panel.fast, other.fast, atol=1e-9)
+
+    def test_what_cbf_needs(self, tmp_path: Path, run: Run, geometry: str) -> None:
+        with pytest.raises(MetadataError, match="geometry"):
+            dump_run(run, options(tmp_path, file_format="cbf", detz_offset=1.0))
+        dark = made.configure(config=made.cspad_config(**SHOTS)) + made.datagram(
+            "L1Accept", (made.START + 9, 0), made.cspad(made.image(), **SHOTS)
+        )
+        other = open_run(made.write(tmp_path, dark, "dark.xtc"))
+        asked = options(tmp_path, file_format="cbf", detz_offset=1.0, geometry=geometry)
+        report = dump_run(other, asked, overwrite=True)
+        assert "override_energy" in report.failed[0]
+        report = dump_run(other, replace(asked, override_energy=7000.0), overwrite=True)
+        assert report.written == 1
+
+
+class TestPickle:
+    def test_a_cspad(self, tmp_path: Path, run: Run, geometry: str) -> None:
+        asked = options(tmp_path, file_format="pickle", detz_offset=581.0, geometry=geometry, max_events=2)
+        assert dump_run(run, asked).failed == []
+        for i, path in enumerate(images(tmp_path)):
+            found = read_image_pickle(path)
+            assert found.data.shape == (1765, 1765) and len(found.active_areas) == 64
+            assert found.distance == 131.5 - i
+            assert found.address == "CxiDs1-0|Cspad-0"
+            assert found.timestamp == f"2014-12-01T07:36Z01.{249 + 8 * i}"
+            back = cut_tiles(found.data, found.active_areas, read_slac(geometry))
+            np.testing.assert_array_equal(raw(back), made.masked(made.image(i), **SHOTS))
+
+    def test_a_rayonix(self, tmp_path: Path) -> None:
+        data = np.random.default_rng(0).integers(0, 65536, (96, 96)).astype(np.uint16)
+        shots = made.configure(made.rayonix_config()) + made.shot(0, made.frame(data, 16, source=made.RAYONIX))
+        run = open_run(made.write(tmp_path, shots))
+        dump_run(run, options(tmp_path, address="MfxEndstation-0|Rayonix-0", file_format="pickle", detz_offset=120.0))
+        found = read_image_pickle(images(tmp_path)[0])
+        np.testing.assert_array_equal(found.data, data)
+        assert found.pixel_size == 170 / 96
+        assert found.distance == 120.0
+
+    def test_another_detector(self, tmp_path: Path) -> None:
+        run = open_run(made.write(tmp_path, made.shot(0, made.frame(np.ones((2, 2)), 8))))
+        report = dump_run(run, options(tmp_path, address="Tm6740", file_format="pickle"))
+        assert report.written == 0 and "Rayonix" in report.failed[0]
 
 
 class TestRefusals:

@@ -19,6 +19,8 @@ from braggio.batch.staging import digest
 from braggio.batch.workers import streamed
 from braggio.errors import BraggioError, MetadataError, OutputError
 from braggio.formats.xtc import Contribution
+from braggio.model.cspad import Cspad
+from braggio.xfel.convert import read_geometry
 from braggio.xtc.beam import distance, overridden
 from braggio.xtc.calibration import Calibration, find_calibration, read_pedestals
 from braggio.xtc.run import Event, Problems, Run
@@ -118,6 +120,7 @@ class _Job:
     event: Event
     found: Contribution
     calibration: Calibration
+    geometry: Cspad | None
     name: str
 
 
@@ -168,6 +171,7 @@ class _Dump:
         self.names: set[str] = set()
         self.walked: dict[str, int] = {}  # bytes of each file
         self.calibration: Calibration | None = None
+        self.geometry: Cspad | None = None
         self.task = self._task()
         self.digest = digest(self.task)
 
@@ -311,6 +315,7 @@ class _Dump:
             distance=self._distance(event, found),
             event_codes=() if evr is None else evr.codes,
             damaged=event.damaged,
+            geometry=job.geometry,
         )
 
     def _wavelength(self, event: Event) -> float | None:
@@ -346,7 +351,8 @@ class _Dump:
                 self.report.missing[f"{error.field}: expected {error.expected}, found {error.found}"] += 1
                 continue
             count += 1
-            yield _Job(event, found, self._calibration(event, found), self._name(event, extension))
+            calibration, geometry = self._calibration(event, found), self._geometry(event, found)
+            yield _Job(event, found, calibration, geometry, self._name(event, extension))
 
     def _tell(self, event: Event) -> None:
         if self.progress is None:
@@ -368,16 +374,29 @@ class _Dump:
     def _calibration(self, event: Event, found: Contribution) -> Calibration:
         """The same for all events of a run; looked up with the first image, whose source is then known."""
         if self.calibration is None:
-            path: Any = self.options.pedestals
-            if path is None and self.options.calib_dir is not None:
-                number = event.state.run if self.source.number is None else self.source.number
-                path = find_calibration(self.options.calib_dir, found.source, "pedestals", number)
-                if path is None:
-                    raise MetadataError(
-                        field="calib_dir",
-                        path=self.options.calib_dir,
-                        expected=f"pedestals of {found.source}",
-                        found="none",
-                    )
+            path = self.options.pedestals or self._calibrated(event, found, "pedestals")
             self.calibration = Calibration(None if path is None else read_pedestals(path), self.options.gain_mask_value)
         return self.calibration
+
+    def _geometry(self, event: Event, found: Contribution) -> Cspad | None:
+        """Of the formats that need one; read with the first image too."""
+        if self.geometry is None and found.type == "CspadElement" and self.options.file_format in ("cbf", "pickle"):
+            path = self.options.geometry or self._calibrated(event, found, "geometry")
+            if path is None:
+                raise MetadataError(
+                    field="geometry", expected="a SLAC geometry file: --geometry or input.calib_dir", found="none"
+                )
+            self.geometry = read_geometry(path)
+        return self.geometry
+
+    def _calibrated(self, event: Event, found: Contribution, kind: str) -> Path | None:
+        """The file of a kind in the folder of calibrations, if one is given: it must have it then."""
+        if self.options.calib_dir is None:
+            return None
+        number = event.state.run if self.source.number is None else self.source.number
+        path = find_calibration(self.options.calib_dir, found.source, kind, number)
+        if path is None:
+            raise MetadataError(
+                field="calib_dir", path=self.options.calib_dir, expected=f"{kind} of {found.source}", found="none"
+            )
+        return path

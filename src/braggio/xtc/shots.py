@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import PartFile
-from braggio.errors import UnsupportedError
+from braggio.errors import MetadataError, UnsupportedError
+from braggio.formats.cspad_cbf import write_cspad_cbf
+from braggio.formats.image_pickle import image_fields, write_image_pickle
+from braggio.model.cspad import RAW_SHAPE, Cspad, tiles
+from braggio.xfel.convert import paste_tiles
+
+RAYONIX_EDGE = 170.0  # mm: pixels share it, whatever the binning
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class Shot:
     event_codes : tuple of int
     damaged : dict
         Damage of other contributions of the event.
+    geometry : Cspad or None
+        Where the tiles of a CSPAD are.
     """
 
     data: NDArray[Any]
@@ -51,6 +59,7 @@ class Shot:
     distance: float | None
     event_codes: tuple[int, ...]
     damaged: dict[str, tuple[str, ...]]
+    geometry: Cspad | None = None
 
 
 def publish(path: str, content: bytes, overwrite: bool) -> None:
@@ -81,8 +90,71 @@ def write_npz(shot: Shot, path: str, overwrite: bool) -> None:
     publish(path, memory.getvalue(), overwrite)
 
 
-def _not_yet(shot: Shot, path: str, overwrite: bool) -> None:
-    raise UnsupportedError(field="file_format", expected="npz or h5", found=path.rsplit(".", 1)[-1])
+def write_cbf(shot: Shot, path: str, overwrite: bool) -> None:
+    """A CSPAD CBF of 64 tiles, packed: reals where pixels were calibrated, else integers.
+
+    Raises
+    ------
+    UnsupportedError
+        Another detector.
+    MetadataError
+        No geometry, wavelength or distance.
+    """
+    if shot.data.shape != RAW_SHAPE:
+        raise UnsupportedError(field=shot.address, expected="a CSPAD, for cbf", found=f"an image of {shot.data.shape}")
+    if shot.wavelength is None:
+        raise MetadataError(field="wavelength", expected="that of the shot, or override_energy", found="none")
+    write_cspad_cbf(
+        path,
+        shot.data,
+        _geometry(shot),
+        wavelength=shot.wavelength,
+        timestamp=shot.timestamp,
+        distance=shot.distance,
+        overwrite=overwrite,
+    )
 
 
-WRITERS: dict[str, Callable[[Shot, str, bool], None]] = {"npz": write_npz, "cbf": _not_yet, "pickle": _not_yet}
+def write_pickle(shot: Shot, path: str, overwrite: bool) -> None:
+    """An image pickle: of a CSPAD 1765 x 1765 pixels with its tiles at whole pixels, of a Rayonix the image itself.
+
+    Distance and wavelength that are not known are 0, as in cctbx.xfel.
+
+    Raises
+    ------
+    UnsupportedError
+        Another detector.
+    MetadataError
+        A CSPAD without geometry.
+    """
+    facts: dict[str, Any] = {
+        "timestamp": shot.timestamp,
+        "distance": shot.distance or 0.0,
+        "wavelength": shot.wavelength or 0.0,
+        "address": shot.address,
+    }
+    if shot.data.shape == RAW_SHAPE:
+        geometry = _geometry(shot)
+        image, areas = paste_tiles(tiles(shot.data), geometry)
+        facts |= {"pixel_size": geometry.pixel_size, "active_areas": areas}
+    elif "|Rayonix-" in shot.address and shot.data.ndim == 2:
+        image = shot.data
+        facts |= {"pixel_size": RAYONIX_EDGE / image.shape[1], "saturated_value": 65535, "min_trusted_value": 0}
+    else:
+        raise UnsupportedError(
+            field=shot.address, expected="a CSPAD or a Rayonix, for pickle", found="another detector"
+        )
+    write_image_pickle(path, image_fields(image, **facts), overwrite=overwrite)
+
+
+def _geometry(shot: Shot) -> Cspad:
+    if shot.geometry is None:
+        raise MetadataError(field="geometry", expected="a SLAC geometry file, --geometry or calib_dir", found="none")
+    return shot.geometry
+
+
+WRITERS: dict[str, Callable[[Shot, str, bool], None]] = {
+    "npz": write_npz,
+    "cbf": write_cbf,
+    "pickle": write_pickle,
+}
