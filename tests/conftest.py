@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,17 @@ def real_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"REAL DATA NOT TESTED: no folder {SHARED}")
     return SHARED
+
+
+@pytest.fixture
+def never_unpickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever would unpickle, raises: our readers must do without."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something was unpickled")
+
+    for name in ("load", "loads", "Unpickler", "_Unpickler", "_load", "_loads"):
+        monkeypatch.setattr(pickle, name, refuse)
 
 
 @pytest.fixture(params=cpu_levels())

@@ -81,7 +81,8 @@ py::bytes decode_section(const HeldSource& held, std::uint64_t offset, std::uint
       data = held.source.view(offset, size);
     } else {
       if (offset > held.source.size() || held.source.size() - offset < size)
-        throw Error(Fault::truncated, "X-Binary-Size", std::to_string(size) + " bytes at byte " + std::to_string(offset),
+        throw Error(Fault::truncated, "X-Binary-Size",
+                    std::to_string(size) + " bytes at byte " + std::to_string(offset),
                     std::to_string(held.source.size()) + " bytes in all");
       read = std::make_unique_for_overwrite<std::byte[]>(size);
       held.source.read(offset, {read.get(), size});

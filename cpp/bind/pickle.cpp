@@ -1,5 +1,5 @@
-// A pickle graph as Python objects, flex buffers as numpy arrays and back. Nothing here imports or calls by a name of the
-// file.
+// A pickle graph as Python objects, flex buffers as numpy arrays and back. Nothing here imports or calls by a name of
+// the file.
 #include "braggio/pickle.hpp"
 
 #include <complex>
@@ -74,8 +74,10 @@ py::object decode(const flex::Type& type, Bytes buffer, std::optional<std::vecto
   const std::uint64_t count = flex::take_count(buffer, at, type.components);
   if (!shape) shape.emplace(1, static_cast<py::ssize_t>(count));
   std::uint64_t product = 1;
-  for (const py::ssize_t length : *shape) product = checked_product(product, static_cast<std::uint64_t>(length), "grid");
-  if (product != count) throw Error(Fault::format, "flex grid", std::to_string(count) + " items", std::to_string(product));
+  for (const py::ssize_t length : *shape)
+    product = checked_product(product, static_cast<std::uint64_t>(length), "grid");
+  if (product != count)
+    throw Error(Fault::format, "flex grid", std::to_string(count) + " items", std::to_string(product));
   if (type.element == flex::Element::text) {
     py::list texts;
     for (const std::string_view text : flex::decode_texts(buffer, at, count)) texts.append(latin1(text));
@@ -215,7 +217,8 @@ class Converter {
     auto focus = last;
     if (node.state != pickle::nothing && graph_.nodes[node.state].kind == Kind::tuple)
       if (auto given = integers(node.state); !given.empty()) focus = std::move(given);
-    if (origin.size() != last.size() || focus.size() != last.size() || origin.size() > 10) refuse("a grid of 1 to 10 axes");
+    if (origin.size() != last.size() || focus.size() != last.size() || origin.size() > 10)
+      refuse("a grid of 1 to 10 axes");
     Grid grid;
     for (std::size_t i = 0; i < last.size(); ++i) {
       const std::int64_t stop = last[i] + (open ? 0 : 1);
@@ -234,7 +237,8 @@ class Converter {
     for (const Id child : graph_.children(graph_.nodes[id])) {
       if (graph_.nodes[child].kind != Kind::integer) refuse("a grid of integers");
       found.push_back(graph_.nodes[child].integer);
-      if (found.back() >= (std::int64_t{1} << 60) || found.back() <= -(std::int64_t{1} << 60)) refuse("a grid of sizes");
+      if (found.back() >= (std::int64_t{1} << 60) || found.back() <= -(std::int64_t{1} << 60))
+        refuse("a grid of sizes");
     }
     return found;
   }
@@ -278,7 +282,9 @@ py::tuple scan_pickle(const HeldSource& source, std::size_t most) {
       case pickle::Follows::nothing: break;
       case pickle::Follows::number: follows = py::int_(step.number); break;
       case pickle::Follows::real: follows = py::float_(step.real); break;
-      case pickle::Follows::bytes: follows = py::make_tuple(step.size, latin1(text(step.start, std::min<std::uint64_t>(step.size, 60)))); break;
+      case pickle::Follows::bytes:
+        follows = py::make_tuple(step.size, latin1(text(step.start, std::min<std::uint64_t>(step.size, 60))));
+        break;
       case pickle::Follows::line: follows = latin1(text(step.start, std::min<std::uint64_t>(step.size, 60))); break;
       case pickle::Follows::two_lines:
         follows = latin1(text(step.start, step.size) + " " + text(step.start2, step.size2));
@@ -286,7 +292,8 @@ py::tuple scan_pickle(const HeldSource& source, std::size_t most) {
         break;
     }
     if (opcode.name == "STACK_GLOBAL")
-      add_global(step.offset, recent.size() < 2 ? "?" : recent[recent.size() - 2], recent.empty() ? "?" : recent.back());
+      add_global(step.offset, recent.size() < 2 ? "?" : recent[recent.size() - 2],
+                 recent.empty() ? "?" : recent.back());
     const bool puts = opcode.name == "MEMOIZE" || opcode.name == "BINPUT" || opcode.name == "LONG_BINPUT";
     if (puts) {
       const std::uint64_t index = opcode.name == "MEMOIZE" ? memoized : static_cast<std::uint64_t>(step.number);

@@ -1,6 +1,6 @@
 """Typed face of the compiled core."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 from numpy.typing import NDArray
@@ -173,6 +173,26 @@ class Components:
         noise: NDArray[Any] | None = None,
         saturation: NDArray[Any] | None = None,
     ) -> dict[str, NDArray[Any]]: ...
+
+def load_pickle(source: Source, make: Callable[[str, str, Any, Any], Any]) -> tuple[Any, int]: ...
+def scan_pickle(
+    source: Source, most: int
+) -> tuple[list[tuple[int, str, Any]], list[tuple[int, str, str, bool]], int]: ...
+def decode_flex(source: Source, name: str) -> Any: ...
+def encode_flex(array: NDArray[Any], name: str) -> bytes: ...
+def decode_section(
+    source: Source,
+    offset: int,
+    size: int,
+    codec: str,
+    out: NDArray[Any],
+    *,
+    flat: bool = False,
+    uncorrelated: bool = False,
+    digest: bool = False,
+) -> bytes: ...
+def encode_section(array: NDArray[Any], codec: str) -> bytes: ...
+def md5(source: Source, offset: int, size: int) -> bytes: ...
 
 def walk_xtc(
     source: Source, offset: int, count: int, nested: bool = True

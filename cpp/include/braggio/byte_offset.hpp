@@ -1,7 +1,7 @@
 // CBF byte_offset: each value as the difference from the one before, in 1, 3, 7 or 15 bytes.
 //
-// Differences are taken modulo 2^N of the element. A difference of -2^31 is written in the 8-byte form, as the 4-byte form
-// reserves that value for the escape (CBFlib, dxtbx and fabio get it wrong, each in its own way).
+// Differences are taken modulo 2^N of the element. A difference of -2^31 is written in the 8-byte form, as the 4-byte
+// form reserves that value for the escape (CBFlib, dxtbx and fabio get it wrong, each in its own way).
 #pragma once
 
 #include <bit>
@@ -89,8 +89,8 @@ inline std::size_t encode_runs(const std::int32_t* values, std::size_t count, st
       return _mm_sub_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)),
                            _mm_loadu_si128(reinterpret_cast<const __m128i*>(at - 1)));
     };
-    const __m128i x = _mm_packs_epi16(_mm_packs_epi32(difference(0), difference(4)),
-                                      _mm_packs_epi32(difference(8), difference(12)));
+    const __m128i x =
+        _mm_packs_epi16(_mm_packs_epi32(difference(0), difference(4)), _mm_packs_epi32(difference(8), difference(12)));
     const __m128i saturated = _mm_or_si128(_mm_cmpeq_epi8(x, highest), _mm_cmpeq_epi8(x, lowest));
     if (_mm_movemask_epi8(saturated) != 0) break;
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), x);
@@ -126,7 +126,8 @@ template <class T>
 std::size_t decode(Bytes data, std::span<T> out) {
   using Word = std::make_unsigned_t<T>;
   if (out.size() > data.size())  // a value takes at least a byte
-    throw Error(Fault::truncated, "byte_offset", std::to_string(out.size()) + " values", std::to_string(data.size()) + " bytes");
+    throw Error(Fault::truncated, "byte_offset", std::to_string(out.size()) + " values",
+                std::to_string(data.size()) + " bytes");
   auto* words = reinterpret_cast<Word*>(out.data());
   std::size_t at = 0, i = 0;
   Word value = 0;
@@ -151,14 +152,16 @@ std::vector<std::byte> encode(std::span<const T> values) {
   Word before = 0;
   for (std::size_t start = 0; start < values.size(); start += block) {
     const std::size_t stop = std::min(values.size(), start + block), used = out.size();
-    if (out.capacity() < used + block * detail::longest) out.reserve(2 * used + values.size() + block * detail::longest);
+    if (out.capacity() < used + block * detail::longest)
+      out.reserve(2 * used + values.size() + block * detail::longest);
     out.resize(used + (stop - start) * detail::longest);
     std::byte* at = out.data() + used;
     for (std::size_t i = start; i < stop;) {
 #if defined(__x86_64__)
       if constexpr (sizeof(T) == 4) {
         if (i > 0) {
-          const std::size_t run = detail::encode_runs(reinterpret_cast<const std::int32_t*>(values.data()) + i, stop - i, at);
+          const std::size_t run =
+              detail::encode_runs(reinterpret_cast<const std::int32_t*>(values.data()) + i, stop - i, at);
           i += run;
           at += run;
           if (run > 0) before = static_cast<Word>(values[i - 1]);

@@ -5,6 +5,7 @@
 // binary exponent as an integer. No item is trusted to lie within the buffer or to fit its type.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <concepts>
@@ -152,6 +153,28 @@ T take(Bytes bytes, std::size_t& at) {
   return (head & sign_bit) != 0 ? -result : result;
 }
 
+// The double at `at`, which has 16 bytes behind it, when it is of the usual kind: at most 7 digits of which the first
+// has its top bit set, and an exponent of one digit or none. Its bits are put together without arithmetic.
+inline bool take_usual(Bytes bytes, std::size_t& at, double& out) {
+  std::uint64_t word;
+  std::memcpy(&word, bytes.data() + at, 8);
+  const std::uint64_t item = native_order == ByteOrder::little ? byte_swapped(word) : word;
+  const auto head = static_cast<unsigned>(item >> 56);
+  const unsigned length = head & ~sign_bit;
+  if (length < 2 || length > 8) return false;
+  const std::uint64_t fraction = (item << 8) & (~std::uint64_t{0} << (72 - 8 * length));
+  const unsigned power_head = std::to_integer<unsigned>(bytes[at + length]);
+  const unsigned power_length = power_head & ~sign_bit;
+  if ((fraction >> 63) == 0 || (fraction & 0x7ff) != 0 || (power_head != 0 && power_length != 2)) return false;
+  const auto digit = power_head == 0 ? 0 : std::to_integer<int>(bytes[at + length + 1]);
+  const int power = (power_head & sign_bit) != 0 ? -digit : digit;
+  const std::uint64_t mantissa = (fraction << 1) >> 12;
+  out = std::bit_cast<double>(std::uint64_t{head & sign_bit} << 56 | static_cast<std::uint64_t>(power + 1022) << 52 |
+                              mantissa);
+  at += length + (power_head == 0 ? 1 : 2);
+  return true;
+}
+
 // Items of one digit are most of an image: four of them at a time, as long as they follow each other. Gives how many
 // were taken; always writes four.
 template <class T>
@@ -184,14 +207,28 @@ template <class T>
 void decode_numbers(Bytes bytes, std::size_t at, std::span<T> out) {
   std::size_t i = 0;
   if constexpr (std::is_integral_v<T> && std::is_signed_v<T> && sizeof(T) > 1) {
-    while (i + 4 <= out.size() && bytes.size() - at >= 8) {
-      const unsigned taken = detail::take_short(detail::eight_at(bytes, at), out.data() + i);
+    while (i + 8 <= out.size() && bytes.size() - at >= 8) {
+      const std::uint64_t word = detail::eight_at(bytes, at);
+      if ((word & 0xff) == 0) {  // a run of zeros
+        std::fill_n(out.data() + i, 8, T{0});
+        const std::size_t zeros = word == 0 ? 8 : static_cast<std::size_t>(std::countr_zero(word)) / 8;
+        i += zeros;
+        at += zeros;
+        continue;
+      }
+      const unsigned taken = detail::take_short(word, out.data() + i);
       i += taken;
       at += std::size_t{2} * taken;
-      if (taken < 4) out[i++] = detail::take<T>(bytes, at);
+      if (taken == 0) out[i++] = detail::take<T>(bytes, at);
     }
   }
-  for (; i < out.size(); ++i) out[i] = detail::take<T>(bytes, at);
+  if constexpr (std::is_same_v<T, double>)
+    while (i < out.size() && bytes.size() - at >= 16 && detail::take_usual(bytes, at, out[i])) ++i;
+  for (; i < out.size(); ++i) {
+    out[i] = detail::take<T>(bytes, at);
+    if constexpr (std::is_same_v<T, double>)
+      while (i + 1 < out.size() && bytes.size() - at >= 16 && detail::take_usual(bytes, at, out[i + 1])) ++i;
+  }
   if (at != bytes.size()) detail::refuse("the end after the last item", "more bytes", at);
 }
 
@@ -259,8 +296,8 @@ template <class T>
 std::vector<std::byte> encode_numbers(std::span<const T> values, unsigned components) {
   constexpr std::size_t longest = std::is_floating_point_v<T> ? 12 : sizeof(T) + 1;
   std::vector<std::byte> out(9);
-  out.resize(static_cast<std::size_t>(detail::put_magnitude(out.data(), values.size() / components, false) -
-                                      out.data()));
+  out.resize(
+      static_cast<std::size_t>(detail::put_magnitude(out.data(), values.size() / components, false) - out.data()));
   constexpr std::size_t block = 1 << 14;
   for (std::size_t start = 0; start < values.size(); start += block) {
     const std::size_t stop = std::min(values.size(), start + block), used = out.size();

@@ -1,5 +1,5 @@
-// CBF_PACKED and CBF_PACKED_V2: each value as the difference from an average of its decoded neighbours, in chunks of 1 to
-// 128 differences of one width. Reals are packed as integers of their width.
+// CBF_PACKED and CBF_PACKED_V2: each value as the difference from an average of its decoded neighbours, in chunks of 1
+// to 128 differences of one width. Reals are packed as integers of their width.
 #pragma once
 
 #include <algorithm>
@@ -95,8 +95,8 @@ class Differences {
   void require(std::uint64_t bits) const {
     const std::uint64_t all = std::uint64_t{8} * data_.size();
     if (at_ > all || all - at_ < bits)
-      throw Error(Fault::truncated, "packed data", std::to_string(bits) + " bits", std::to_string(all - std::min(at_, all)),
-                  at_ / 8);
+      throw Error(Fault::truncated, "packed data", std::to_string(bits) + " bits",
+                  std::to_string(all - std::min(at_, all)), at_ / 8);
   }
 
   void open_chunk() {
@@ -268,7 +268,10 @@ class Chunks {
     for (std::size_t i = 0; i < count; ++i) {
       const auto value = static_cast<std::make_signed_t<Word>>(differences[i]);
       const auto magnitude = static_cast<Word>(value < 0 ? ~differences[i] : differences[i]);
-      sizes_[i] = smallest_[differences[i] == 0 ? 0 : std::min<unsigned>(element_bits, 1 + static_cast<unsigned>(std::bit_width(magnitude)))];
+      sizes_[i] =
+          smallest_[differences[i] == 0
+                        ? 0
+                        : std::min<unsigned>(element_bits, 1 + static_cast<unsigned>(std::bit_width(magnitude)))];
     }
     while (count > 0) {
       const auto power = static_cast<unsigned>(std::bit_width(count)) - 1;

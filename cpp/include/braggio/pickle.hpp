@@ -18,7 +18,8 @@ namespace braggio::pickle {
 
 inline constexpr std::size_t max_nodes = std::size_t{1} << 20;
 inline constexpr unsigned max_depth = 100;
-inline constexpr std::uint64_t max_unfolded = std::uint64_t{1} << 23;  // values, each shared one counted where it is used
+inline constexpr std::uint64_t max_unfolded = std::uint64_t{1}
+                                              << 23;  // values, each shared one counted where it is used
 inline constexpr std::uint64_t max_integer_bytes = 1024;
 
 enum class Meaning { object, encode, reconstruct, base, bytes };
@@ -68,7 +69,21 @@ inline bool is_allowed(std::string_view module, std::string_view name) {
 }
 
 enum class Kind : unsigned char {
-  none, boolean, integer, long_integer, real, bytes, byte_string, text, tuple, list, dict, set, frozenset, global, object
+  none,
+  boolean,
+  integer,
+  long_integer,
+  real,
+  bytes,
+  byte_string,
+  text,
+  tuple,
+  list,
+  dict,
+  set,
+  frozenset,
+  global,
+  object
 };
 
 using Id = std::uint32_t;
@@ -107,34 +122,33 @@ struct Graph {
 };
 
 // UTF-8 that holds only characters below 256, as those bytes: what _codecs.encode(text, "latin1") gives.
+//
+// Every byte but C2 and C3 is a character, one after C3 with 0x40 more. Without branches: half of the bytes of an image
+// are above 127, and no processor guesses which.
 inline std::string to_latin1(std::string_view utf8, std::uint64_t offset) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(utf8.data());
+  unsigned wrong = 0;
+  unsigned char before = 0;
+  for (std::size_t i = 0; i < utf8.size(); ++i) {
+    const unsigned char c = bytes[i];
+    const unsigned leads = (c & 0xfe) == 0xc2, led = (before & 0xfe) == 0xc2;
+    wrong |= unsigned{(c & 0xc0) == 0x80} ^ led;
+    wrong |= unsigned{c >= 0xc0} ^ leads;
+    before = c;
+  }
+  if (wrong != 0 || (before & 0xfe) == 0xc2)
+    throw Error(Fault::format, "_codecs.encode", "characters below 256 in UTF-8", "another text", offset);
   std::string out(utf8.size(), '\0');
   char* to = out.data();
-  const char* at = utf8.data();
-  const char* const end = at + utf8.size();
-  while (at != end) {
-    std::uint64_t word = 0;
-    while (end - at >= 8) {  // ASCII in one piece
-      std::memcpy(&word, at, 8);
-      if ((word & 0x8080808080808080) != 0) break;
-      std::memcpy(to, at, 8);
-      at += 8;
-      to += 8;
-    }
-    for (int i = 0; i < 8 && at != end; ++i) {
-      const auto lead = static_cast<unsigned char>(*at);
-      if (lead < 0x80) {
-        *to++ = *at++;
-        continue;
-      }
-      if ((lead & 0xfe) != 0xc2 || end - at < 2 || (static_cast<unsigned char>(at[1]) & 0xc0) != 0x80)
-        throw Error(Fault::format, "_codecs.encode", "characters below 256 in UTF-8", std::to_string(lead),
-                    offset + static_cast<std::uint64_t>(at - utf8.data()));
-      *to++ = static_cast<char>((lead & 3) << 6 | (at[1] & 0x3f));
-      at += 2;
-    }
+  std::size_t used = 0;
+  before = 0;
+  for (std::size_t i = 0; i < utf8.size(); ++i) {
+    const unsigned char c = bytes[i];
+    to[used] = static_cast<char>(c | (before == 0xc3 ? 0x40 : 0));
+    used += c < 0xc0;
+    before = c;
   }
-  out.resize(static_cast<std::size_t>(to - out.data()));
+  out.resize(used);
   return out;
 }
 
@@ -189,8 +203,8 @@ inline std::string from_raw_unicode(std::string_view raw, std::uint64_t offset) 
 
 // The bytes of STRING: a Python 2 literal in quotes.
 inline std::string from_literal(std::string_view literal, std::uint64_t offset) {
-  const bool quoted = literal.size() >= 2 && (literal.front() == '\'' || literal.front() == '"') &&
-                      literal.back() == literal.front();
+  const bool quoted =
+      literal.size() >= 2 && (literal.front() == '\'' || literal.front() == '"') && literal.back() == literal.front();
   if (!quoted) throw Error(Fault::format, "STRING", "a quoted literal", "none", offset);
   literal = literal.substr(1, literal.size() - 2);
   std::string out;
@@ -526,14 +540,17 @@ class Machine {
       }
       case 'b': return build();
       case 0x80:
-        if (step.number > 5) throw Error(Fault::unsupported, "pickle protocol", "0 to 5", std::to_string(step.number), now_);
+        if (step.number > 5)
+          throw Error(Fault::unsupported, "pickle protocol", "0 to 5", std::to_string(step.number), now_);
         return;
       case 0x95:
         if (static_cast<std::uint64_t>(step.number) > graph_.bytes.size() - steps_.at())
-          throw Error(Fault::truncated, "FRAME", "at most " + std::to_string(graph_.bytes.size() - steps_.at()) + " bytes",
+          throw Error(Fault::truncated, "FRAME",
+                      "at most " + std::to_string(graph_.bytes.size() - steps_.at()) + " bytes",
                       std::to_string(static_cast<std::uint64_t>(step.number)), now_);
         return;
-      default: unsafe(std::string(step.opcode->name));  // EXT*, PERSID, NEXT_BUFFER, NEWOBJ_EX: what they do is elsewhere
+      default:
+        unsafe(std::string(step.opcode->name));  // EXT*, PERSID, NEXT_BUFFER, NEWOBJ_EX: what they do is elsewhere
     }
   }
 
@@ -549,7 +566,8 @@ class Machine {
 
   void visit(Id id, unsigned depth) {
     if (unfolded_[id] == 0) {
-      if (heights_[id] != 0) throw Error(Fault::unsupported, "pickle", "values that do not contain themselves", "a cycle");
+      if (heights_[id] != 0)
+        throw Error(Fault::unsupported, "pickle", "values that do not contain themselves", "a cycle");
       heights_[id] = 1;
       std::uint64_t sum = 1;
       for_children(id, [&](Id child) {
@@ -602,6 +620,7 @@ class Machine {
       case Kind::byte_string:
       case Kind::bytes:
       case Kind::integer:
+      case Kind::long_integer:
       case Kind::real:
       case Kind::boolean:
       case Kind::none: return;

@@ -101,10 +101,10 @@ inline const Opcode* find_opcode(unsigned code) {
 
 struct Step {
   const Opcode* opcode;
-  std::uint64_t offset;      // of the opcode
-  std::int64_t number = 0;   // Follows::number
-  double real = 0;           // Follows::real
-  std::uint64_t start = 0;   // Follows::bytes, line, two_lines (the first)
+  std::uint64_t offset;     // of the opcode
+  std::int64_t number = 0;  // Follows::number
+  double real = 0;          // Follows::real
+  std::uint64_t start = 0;  // Follows::bytes, line, two_lines (the first)
   std::uint64_t size = 0;
   std::uint64_t start2 = 0;  // the second line
   std::uint64_t size2 = 0;
@@ -130,7 +130,8 @@ class Steps {
     switch (step.opcode->follows) {
       case Follows::nothing: break;
       case Follows::number: step.number = static_cast<std::int64_t>(number(*step.opcode)); break;
-      case Follows::real: step.real = std::bit_cast<double>(load<std::uint64_t>(bytes_, at_, ByteOrder::big, "pickle"));
+      case Follows::real:
+        step.real = std::bit_cast<double>(load<std::uint64_t>(bytes_, at_, ByteOrder::big, "pickle"));
         at_ += 8;
         break;
       case Follows::bytes: take_bytes(step); break;
@@ -167,8 +168,7 @@ class Steps {
   void take_line(std::uint64_t& start, std::uint64_t& size) {
     const std::string_view rest = text_of(bytes_, at_, bytes_.size() - at_);
     const auto end = rest.find('\n');
-    if (end == std::string_view::npos)
-      throw Error(Fault::truncated, "pickle", "a line", "no end of line", at_);
+    if (end == std::string_view::npos) throw Error(Fault::truncated, "pickle", "a line", "no end of line", at_);
     start = at_;
     size = end;
     at_ += end + 1;

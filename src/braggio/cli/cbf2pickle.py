@@ -14,18 +14,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio cbf2pickle``."""
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="CBF files: mini-CBF, one panel, or a CSPAD's 64 tiles"
-    )
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", help="the pickle of one file (default: its name with .pickle)"
-    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="CBF files: mini-CBF, one panel, or a CSPAD")
+    parser.add_argument("-o", "--output", metavar="FILE", help="the pickle of one file (default: <name>.pickle)")
     parser.add_argument("--address", metavar="TEXT", help="DETECTOR_ADDRESS")
     parser.add_argument("--timestamp", metavar="TEXT", help="TIMESTAMP, as 2014-12-01T07:36Z01.249")
     parser.add_argument("--protocol", type=int, choices=(2, 4), default=2, help="2 (default) is read by every Python")
-    parser.add_argument(
-        "--verify", choices=("raise", "warn", "skip"), default="raise", help="a wrong MD5 (default raise)"
-    )
+    parser.add_argument("--verify", choices=("raise", "warn", "skip"), default="raise", help="a wrong MD5")
     parser.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
     add_reporting(parser)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from braggio.cli.session import Session
 
 # program: (what it does here, its keys, the key of a word without =)
-PROGRAMS = {
+PROGRAMS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "cxi.print_pickle": ("braggio pickle print", (), ""),
     "cxi.slaccalib2cbfheader": ("braggio metrology slac2cbf", ("metrology", "out"), "metrology"),
     "cxi.cbfheader2slaccalib": ("braggio metrology cbf2slac", ("cbf_header", "out_metrology_file"), "cbf_header"),
@@ -20,7 +20,6 @@ PROGRAMS = {
     "cxi.pickle2cbf": ("braggio pickle2cbf", ("pickle_file", "metrology", "out", "verbose"), "pickle_file"),
 }
 DEFAULTS = {
-    "cxi.slaccalib2cbfheader": {"out": None},
     "cxi.cbfheader2slaccalib": {"out_metrology_file": "0-end.data"},
 }
 
@@ -29,9 +28,7 @@ EPILOG = "programs:\n" + "\n".join(f"  {name:26} as {text}" for name, (text, *_)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio compat``."""
-    parser.add_argument(
-        "program", choices=tuple(PROGRAMS), metavar="PROGRAM", help="a program of cctbx.xfel, see below"
-    )
+    parser.add_argument("program", choices=tuple(PROGRAMS), metavar="PROGRAM", help="of cctbx.xfel, see below")
     parser.add_argument("words", nargs="*", metavar="WORD", help="its arguments: files and key=value")
     parser.add_argument("-f", "--force", action="store_true", help="replace outputs that exist")
     add_reporting(parser)
@@ -46,8 +43,9 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     given = keys(program, arguments.words)
     if program == "cxi.pickle2cbf":
         words = [_needed(given, "pickle_file", program)]
-        words += ["-m", given["metrology"]] if given.get("metrology") else []
-        words += ["-o", given["out"]] if given.get("out") else []
+        for option, key in (("-m", "metrology"), ("-o", "out")):
+            if value := given.get(key):
+                words += [option, value]
         _delegate("pickle2cbf", words, arguments, session)
         return
     if program == "cxi.cbfheader2slaccalib":
@@ -59,16 +57,16 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     _delegate("metrology", [action, source, "-o", str(output)], arguments, session)
 
 
-def keys(program: str, words: list[str]) -> dict[str, str | None]:
+def keys(program: str, words: list[str]) -> dict[str, str]:
     """The key=value words of a program; a word without = is its main file.
 
     Examples
     --------
     >>> keys("cxi.slaccalib2cbfheader", ["0-end.data", "out=tmp.cbf"])
-    {'out': 'tmp.cbf', 'metrology': '0-end.data'}
+    {'metrology': '0-end.data', 'out': 'tmp.cbf'}
     """
     _, known, main = PROGRAMS[program]
-    given: dict[str, str | None] = dict(DEFAULTS.get(program, {}))
+    given: dict[str, str] = dict(DEFAULTS.get(program, {}))
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
@@ -81,7 +79,7 @@ def keys(program: str, words: list[str]) -> dict[str, str | None]:
     return given
 
 
-def _needed(given: dict[str, str | None], key: str, program: str) -> str:
+def _needed(given: dict[str, str], key: str, program: str) -> str:
     value = given.get(key)
     if not value:
         raise ValueError(f"{program} needs {key}=FILE")

@@ -32,8 +32,20 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     tiles: list[Tile] = []
     frames: list[tuple[str, int, int]] = []
     from braggio import formats
+    from braggio.xfel.picture import draw, is_detector_image
 
+    placed = [file for file in arguments.files if os.path.isfile(file) and is_detector_image(file)]
+    if placed and len(arguments.files) == 1:
+        output = arguments.output or f"{Path(placed[0]).stem}.png"
+        draw(placed[0], output, overwrite=arguments.force)
+        session.done(f"{output}: {placed[0]}", output=os.fspath(output), tiles=1, frames=1)
+        return
+    for file in placed:
+        with session.item(input=file):
+            tiles.append(_assembled_tile(file, arguments.size))
     for file in arguments.files:
+        if file in placed:
+            continue
         with session.item(input=file), formats.open(file, permissive=arguments.permissive) as stack:
             frames += [(file, index, stack.nframes) for index in range(stack.nframes)]
     step = max(1, -(-len(frames) // max(1, arguments.most)))
@@ -44,8 +56,19 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         raise ValueError("no frame could be read")
     output = arguments.output or f"{Path(arguments.files[0]).stem}.png"
     write_contact_sheet(output, tiles, size=arguments.size, overwrite=arguments.force)
-    text = f"{output}: {len(tiles)} of {len(frames)} frame(s)"
-    session.done(text, output=os.fspath(output), tiles=len(tiles), frames=len(frames))
+    count = len(frames) + len(placed)
+    text = f"{output}: {len(tiles)} of {count} frame(s)"
+    session.done(text, output=os.fspath(output), tiles=len(tiles), frames=count)
+
+
+def _assembled_tile(file: str, size: int) -> Tile:
+    import numpy as np
+
+    from braggio.plots.contact_sheet import tile
+    from braggio.xfel.picture import assembled
+
+    image = assembled(file)[0]
+    return tile(np.where(image.mask, image.image, np.nan), Path(file).name, size=size)
 
 
 def _tile(file: str, index: int, count: int, permissive: bool, size: int) -> Tile:

@@ -173,7 +173,10 @@ class Cbf:
         FormatError
             There is none.
         """
-        for name, value in self.block.category("array_data").records("array_id", "data"):
+        data = self.block.category("array_data")
+        if len(self.sections) == 1 and "array_id" not in data.items:
+            return self.sections[0]  # a mini-CBF with panels described for another reader
+        for name, value in data.records("array_id", "data"):
             if name == array_id and value is not None and value.startswith("binary:"):
                 return self.sections[int(value.removeprefix("binary:"))]
         raise FormatError(path=self.path, field="_array_data.array_id", expected=array_id, found="no such section")
@@ -395,12 +398,12 @@ def _dtype(header: Mapping[str, str]) -> np.dtype[Any]:
 
 def _shape(header: Mapping[str, str], elements: int) -> tuple[int, ...]:
     lengths = [_count(header, f"x-binary-size-{axis}-dimension") for axis in ("fastest", "second", "third")]
-    if not lengths[0]:
+    if "x-binary-size-fastest-dimension" not in header:
         return (_count(header, "x-binary-number-of-elements") or elements,)
     while len(lengths) > 1 and lengths[-1] == 0:
         lengths.pop()
     if 0 in lengths:
-        raise FormatError(field="X-Binary-Size-Second-Dimension", expected="at least 1", found=0)
+        raise FormatError(field="X-Binary-Size-*-Dimension", expected="at least 1", found=0)
     return tuple(reversed(lengths))
 
 
@@ -409,7 +412,7 @@ def _digest(text: str | None) -> bytes | None:
         return None
     try:
         digest = base64.b64decode(text.strip('"') + "==")
-    except binascii.Error:
+    except ValueError:
         digest = b""
     if len(digest) != 16:
         raise FormatError(field="Content-MD5", expected="16 bytes in base64", found=repr(text))
@@ -505,10 +508,9 @@ def write_cbf(
         lines = "".join(f"# {key} {value}\n" for key, value in (header or {}).items())
         if not (name + lines).isascii() or "\n;" in lines or any(c.isspace() for c in name):
             raise FormatError(field="header", expected="ASCII without a semicolon that begins a line", found=name)
-        text = (
-            f"###CBF: VERSION 1.5\n# written by braggio\n\ndata_{name}\n\n"
-            '_array_data.header_convention "PILATUS_1.2"\n_array_data.header_contents\n;\n' + lines + ";\n\n"
-        )
+        text = f"###CBF: VERSION 1.5\n# written by braggio\n\ndata_{name}\n\n"
+        if lines:  # fabio does not read an empty text field
+            text += '_array_data.header_convention "PILATUS_1.2"\n_array_data.header_contents\n;\n' + lines + ";\n\n"
         data = assembled(text, [("_array_data.data", section_bytes(np.asarray(array), codec=codec))])
         with PartFile(target) as part:
             part.write(data, 0)

@@ -62,7 +62,7 @@ class Block:
 
 
 def parse(text: str) -> Block:
-    """The first data block of a CIF text; line ends may be CRLF.
+    r"""The first data block of a CIF text; line ends may be CRLF.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def parse(text: str) -> Block:
 
     Examples
     --------
-    >>> block = parse("data_a\\nloop_\\n_axis.id\\n_axis.type\\nX rotation\\n'Y 2' .\\n")
+    >>> block = parse("data_a\nloop_\n_axis.id\n_axis.type\nX rotation\n'Y 2' .\n")
     >>> block.categories["axis"].rows
     [['X', 'rotation'], ['Y 2', None]]
     """

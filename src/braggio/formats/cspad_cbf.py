@@ -5,6 +5,7 @@ Written as cctbx writes it (four arrays of 8 x 185 x 388, packed), but with the 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 from braggio._core import PartFile
 from braggio.errors import FormatError, GeometryError, MetadataError, about
 from braggio.formats import cbf, cif, imgcif
-from braggio.formats.cbf import Cbf, Codec, Verify
+from braggio.formats.cbf import Cbf, Verify
 from braggio.formats.cif import table
 from braggio.formats.imgcif import Axis, Tile
+from braggio.kernels.cbf import Codec
 from braggio.model.cspad import (
     ASICS,
     COLUMNS,
@@ -90,7 +92,8 @@ class CspadCbf:
     @property
     def distance(self) -> float:
         """In mm: how far the panels are from the sample along the beam, on average."""
-        return float(-np.mean([panel.origin[2] for panel in self.detector.panels]))
+        panels = self.detector.panels
+        return math.fsum(-panel.origin[2] for panel in panels) / len(panels)
 
     def _array(self, array_id: str, verify: Verify) -> NDArray[Any]:
         return self.file.section(array_id).read(verify=verify)
@@ -202,7 +205,8 @@ def _placement(axes: dict[str, Axis], group: Group) -> Placement:
 
 # ---- writing
 
-_AXIS_ITEMS = "id type equipment depends_on vector[1] vector[2] vector[3] offset[1] offset[2] offset[3] equipment_component".split()
+_VECTORS = [f"{kind}[{i}]" for kind in ("vector", "offset") for i in (1, 2, 3)]
+_AXIS_ITEMS = ["id", "type", "equipment", "depends_on", *_VECTORS, "equipment_component"]
 
 
 def _tile_names() -> list[tuple[int, int, int, str]]:

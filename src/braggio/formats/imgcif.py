@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from braggio.errors import FormatError, GeometryError, MetadataError
 from braggio.formats.cif import Block, Value, number
@@ -221,20 +222,27 @@ def _panel(
     group = [each for each in deeper if each not in surface]
     if not set(other) <= set(deeper) or any(axes[each].type != "translation" for each in surface):
         raise GeometryError(field=name, expected="two translations, one on the other", found=", ".join(surface))
+    placed = np.eye(4)
     for each in deeper:
         if each in surface:
-            first += np.array(axes[each].offset) + np.array(axes[each].vector) * axes[each].setting
+            placed = placed @ local(axes, each)
+    turn = placed[:3, :3]
     (fast, fast_size), (slow, slow_size) = vectors
     panel = Panel(
         name,
-        origin=tuple(first),
-        fast=tuple(fast),
-        slow=tuple(slow),
+        origin=_triple(placed[:3, 3] + turn @ first),
+        fast=_triple(turn @ fast),
+        slow=_triple(turn @ slow),
         pixel_size=(fast_size, slow_size),
         shape=(along[2][1], along[1][1]),
         trusted_range=limits,
     )
     return panel, tuple(group)
+
+
+def _triple(values: NDArray[np.float64]) -> Vector:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
 
 
 def _section_places(block: Block) -> dict[tuple[str, str], tuple[slice, ...]]:

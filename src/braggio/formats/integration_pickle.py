@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class Crystal:
             return None, None
         limits = _shell_limits(d[np.isfinite(d)])
         best: float | None = None
-        for d_max, d_min in zip(limits, limits[1:], strict=False):
+        for d_max, d_min in pairwise(limits):
             chosen = (d <= d_max) & (d > d_min) & (self.intensity > 0)
             if not chosen.any() or np.mean(self.intensity[chosen] / self.sigma[chosen]) < 1:
                 return best, float(d_min) if best is not None else None
@@ -253,7 +254,7 @@ def _orientation(value: Any) -> NDArray[np.float64] | None:
         raise FormatError(field="current_orientation", expected="nine numbers", found=matrix.size)
     reciprocal = len(arguments) < 2 or bool(arguments[1])
     matrix = matrix.reshape(3, 3)
-    return matrix if reciprocal else np.linalg.inv(matrix)
+    return matrix if reciprocal else np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def _to_primitive(value: Any) -> str | None:

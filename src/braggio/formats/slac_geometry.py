@@ -109,7 +109,7 @@ class SlacGeometry:
 
 
 def looks_like(head: bytes) -> bool:
-    """Do these first bytes belong to a geometry file: comments, and rows of 13 fields?"""
+    """Whether these first bytes are of a geometry file: comments, and rows of 13 fields."""
     if b"\0" in head:
         return False
     for line in head.decode("latin-1").splitlines()[:-1] or [head.decode("latin-1")]:
@@ -136,11 +136,11 @@ def read_slac_geometry(path: str | os.PathLike[str]) -> SlacGeometry:
 
 
 def parse(text: str, path: str | None = None) -> SlacGeometry:
-    """A geometry file's text.
+    r"""A geometry file's text.
 
     Examples
     --------
-    >>> parse("# RAIL\\nIP 0 RAIL 0 0 0 100 0 0 0 0 0 0\\n").rows[0].shift
+    >>> parse("# RAIL\nIP 0 RAIL 0 0 0 100 0 0 0 0 0 0\n").rows[0].shift
     (0.0, 0.0, 100.0)
     """
     rows, comments = [], []

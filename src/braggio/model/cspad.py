@@ -155,7 +155,7 @@ def raw(data: NDArray[Any]) -> NDArray[Any]:
     Examples
     --------
     >>> a = np.arange(64 * 185 * 194).reshape(64, 185, 194)
-    >>> bool((tiles(raw(a)) == a).all()), int(raw(a)[0, 0, 0, 194]) == a[1, 0, 0]
+    >>> bool((tiles(raw(a)) == a).all()), bool(raw(a)[0, 0, 0, 194] == a[1, 0, 0])
     (True, True)
     """
     if data.shape == RAW_SHAPE:

@@ -1,8 +1,8 @@
 """Detector geometry: a tree of groups with panels as leaves, in vectors.
 
-Laboratory frame (imgCIF without a goniometer): the sample at the origin, z along the beam and positive towards the source,
-y against gravity, x completes a right-handed system. Lengths are in mm. A panel's origin is the outer corner of its
-first pixel; pixel (slow s, fast f) has its corner at origin + s * pixel * slow + f * pixel * fast.
+Laboratory frame (imgCIF without a goniometer): the sample at the origin, z along the beam and positive towards the
+source, y against gravity, x completes a right-handed system. Lengths are in mm. A panel's origin is the outer corner of
+its first pixel; pixel (slow s, fast f) has its corner at origin + s * pixel * slow + f * pixel * fast.
 """
 
 from __future__ import annotations

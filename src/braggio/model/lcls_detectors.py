@@ -1,6 +1,6 @@
 """Detectors of LCLS as cctbx.xfel knows them: format versions by address and time, and where tiles really are.
 
-The tables (22 versions, up to LCLS run 11) are facts exported from cctbx; later experiments keep theirs in parameter files.
+The tables (22 versions, up to LCLS run 11) are facts exported from cctbx; later experiments keep theirs in parameters.
 """
 
 from __future__ import annotations
@@ -117,4 +117,5 @@ def translated_areas(
             lower, right = middle[:, 0] >= x, middle[:, 1] >= y
             shifts = shifts + np.array(row["quad"], np.int64).reshape(-1, 2)[2 * lower + right]
         moved += np.tile(shifts, 2)
-    return moved + np.array([margin, margin, -margin, -margin])
+    moved += np.array([margin, margin, -margin, -margin])
+    return moved

@@ -109,7 +109,7 @@ def _scaled(
 def _tick(reach: float) -> float:
     """A round step, four to eight of which fill the reach."""
     step = 10 ** np.floor(np.log10(reach))
-    return float(next(each for each in (step / 5, step / 2, step) if reach / each <= 5.01))
+    return float(next(each for each in (step / 5, step / 2, step, 2 * step) if reach / each <= 5.01))
 
 
 def write_outlines(

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from braggio._core import PartFile
 from braggio.errors import FormatError, GeometryError, MetadataError, UnsupportedError, about
 from braggio.formats import cbf
-from braggio.formats.cbf import Cbf, Codec
+from braggio.formats.cbf import Cbf
 from braggio.formats.cif import table
 from braggio.formats.cspad_cbf import CspadCbf, require_pixels, write_cspad_cbf
 from braggio.formats.image_pickle import ImagePickle, image_fields, read_image_pickle, write_image_pickle
+from braggio.kernels.cbf import Codec
 from braggio.model.cspad import COLUMNS, ROWS, TILES_SHAPE, Cspad
 from braggio.model.geometry import Panel
 from braggio.xfel.metrology import read_slac
@@ -83,7 +84,7 @@ def read_geometry(path: str | os.PathLike[str]) -> Cspad:
 def _quarter_turns(panel: Panel) -> int:
     """How often np.rot90 must turn a tile so that it lies in an image (x right, y up) as the panel does."""
     x, y, _ = panel.fast
-    return round(np.degrees(np.arctan2(y, x)) / 90) % 4
+    return round(float(np.degrees(np.arctan2(y, x))) / 90) % 4
 
 
 def cut_tiles(image: NDArray[Any], areas: NDArray[Any], geometry: Cspad) -> NDArray[Any]:
