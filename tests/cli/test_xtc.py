@@ -33,6 +33,12 @@ def test_info_as_json(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["epics"] == {made.MOTOR: -451.5}
 
 
+def test_names_of_a_file_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = made.write(tmp_path, made.configure(made.aliases([("a\x1b[2Kb", made.DS1)])))
+    assert main(["xtc", "info", str(path), "--epics"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
 def test_list(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["xtc", "info", "--list", str(path)]) == 0
     assert "L1Accept fiducials 103" in capsys.readouterr().out

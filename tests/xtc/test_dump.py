@@ -83,6 +83,10 @@ class TestNpz:
         dump_run(run, options(tmp_path, timestamps=("2014-12-01T07:36Z01.257", "20141201073601273")))
         assert [path.name[-7:-4] for path in images(tmp_path)] == ["257", "273"]
 
+    def test_times_that_are_not_there_are_told(self, tmp_path: Path, run: Run) -> None:
+        report = dump_run(run, options(tmp_path, timestamps=("2014-12-01T07:36Z01.257", "20010101000000000")))
+        assert report.problems.notes == ["no event of time 20010101000000000"]
+
     def test_what_is_not_known_is_nan(self, tmp_path: Path) -> None:
         data = made.configure(config=made.cspad_config(**SHOTS)) + made.datagram(
             "L1Accept", (made.START + 9, 0), made.cspad(made.image(), **SHOTS)
@@ -260,6 +264,11 @@ class TestH5:
         self.check(tmp_path / "out" / "r0054.h5", 4)
         assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["r0054.h5", RECORD]
         assert dump_run(run, options(tmp_path, file_format="h5")).kept == 4
+
+    def test_the_bytes_do_not_depend_on_threads(self, tmp_path: Path, run: Run) -> None:
+        for threads in (1, 3):
+            dump_run(run, options(tmp_path, file_format="h5", output_dir=str(tmp_path / str(threads))), threads=threads)
+        assert (tmp_path / "1" / "r0054.h5").read_bytes() == (tmp_path / "3" / "r0054.h5").read_bytes()
 
     def test_an_interrupted_run_goes_on(self, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         whole = ShotFile.add

@@ -100,6 +100,8 @@ def _list(run: Run, session: Session) -> None:
 
 def describe(info: RunInfo, epics: bool = False) -> str:
     """A run as people read it."""
+    from braggio.errors import printable
+
     run = "?" if info.run is None else info.run
     size = sum(size for _, size in info.files)
     lines = [
@@ -116,7 +118,7 @@ def describe(info: RunInfo, epics: bool = False) -> str:
     lines += [f"  {name} = {info.state.epics[name]}" for name in names] if epics else []
     if names and not epics:
         lines.append(f"  {len(names)} EPICS variables (--epics lists them)")
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)  # names come from the file
 
 
 def _facts(info: RunInfo) -> dict[str, Any]:

@@ -338,12 +338,17 @@ class _Dump:
         wanted = self.options.timestamps
         times = None if wanted is None else {"".join(filter(str.isdigit, time)) for time in wanted}
         count = already
+        seen: set[str] = set()  # of the times that are wanted
         for event in self.source.events():
             if self.options.max_events is not None and count >= self.options.max_events:
                 return
             self.report.events += 1
             self._tell(event)
-            if event.index <= after or (times is not None and event.digits not in times):
+            if times is not None:
+                if event.digits not in times:
+                    continue
+                seen.add(event.digits)
+            if event.index <= after:
                 continue
             try:
                 found = event.find(self.options.address)
@@ -353,6 +358,8 @@ class _Dump:
             count += 1
             calibration, geometry = self._calibration(event, found), self._geometry(event, found)
             yield _Job(event, found, calibration, geometry, self._name(event, extension))
+        for time in sorted((times or set()) - seen):
+            self.report.problems.add(f"no event of time {time}")
 
     def _tell(self, event: Event) -> None:
         if self.progress is None:
