@@ -27,11 +27,12 @@ from braggio.xtc import (
     open_run,
     read_pedestals,
 )
-from braggio.xtc.dump import RECORD
+from braggio.xtc.shots import WRITERS
 from braggio.xtc.shots_h5 import ShotFile
 
 SHOTS = {"quads": made.SMALL_QUADS, "roi": made.SMALL_ROI}
 SHAPE = (4, 8, 185, 388)
+RECORD, H5_RECORD = "xtc_dump-r0054-npz.json", "xtc_dump-r0054-h5.json"
 
 
 @pytest.fixture
@@ -231,6 +232,56 @@ class TestAgain:
         assert report.written == 4
         assert images(tmp_path)[0].read_bytes() != before
 
+    def test_a_replacement_that_was_cut_off_keeps_nothing_of_the_other(
+        self, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dump_run(run, options(tmp_path))
+        whole, calls = WRITERS["npz"], []
+
+        def stop(*words: object) -> None:
+            calls.append(words)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            whole(*words)  # type: ignore[arg-type]
+
+        asked = options(tmp_path, override_energy=7000.0)
+        with monkeypatch.context() as patch:
+            patch.setitem(WRITERS, "npz", stop)
+            with pytest.raises(KeyboardInterrupt):
+                dump_run(run, asked, overwrite=True)
+        with pytest.raises(OutputError):
+            dump_run(run, asked)
+        assert dump_run(run, asked, overwrite=True).written == 4
+        for path in images(tmp_path):
+            with np.load(path) as shot:
+                assert float(shot["wavelength"]) == 12398.4187 / 7000
+        assert dump_run(run, asked).kept == 4
+
+    def test_runs_and_formats_share_a_folder(self, tmp_path: Path, run: Run, geometry: str) -> None:
+        dump_run(run, options(tmp_path))
+        dump_run(run, options(tmp_path, file_format="h5"))
+        later = made.write(tmp_path, made.tiny_run(), "e157-r0055-s00-c00.xtc")
+        later.write_bytes(made.datagram("L1Accept", (made.START + 5000, 0), made.frame(np.ones((2, 2)), 8)))
+        assert dump_run(open_run(later), options(tmp_path, address="Tm6740")).written == 1
+        assert len(images(tmp_path)) == 5
+
+    def test_a_dump_of_nothing_leaves_nothing(self, tmp_path: Path, run: Run) -> None:
+        for file_format in ("npz", "h5"):
+            with pytest.raises(MetadataError):
+                dump_run(run, options(tmp_path, address="Rayonix", file_format=file_format))
+            with pytest.raises(FileNotFoundError):
+                dump_run(run, options(tmp_path, pedestals=str(tmp_path / "nothing.npy"), file_format=file_format))
+            assert not (tmp_path / "out").exists()
+        (tmp_path / "bad.npy").write_text("1 2")
+        with pytest.raises(FormatError):
+            dump_run(run, options(tmp_path, pedestals=str(tmp_path / "bad.npy")))
+        assert not (tmp_path / "out").exists()
+        dump_run(run, options(tmp_path))
+        before = (tmp_path / "out" / RECORD).read_bytes()
+        with pytest.raises(MetadataError):
+            dump_run(run, options(tmp_path, address="Rayonix"), overwrite=True)
+        assert (tmp_path / "out" / RECORD).read_bytes() == before
+
     def test_a_stranger_under_our_name_is_not_replaced(self, tmp_path: Path, run: Run) -> None:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "shot-20141201073601249.npz").write_text("mine")
@@ -262,7 +313,7 @@ class TestH5:
         report = dump_run(run, options(tmp_path, file_format="h5"), threads=threads)
         assert report.outputs == [str(tmp_path / "out" / "r0054.h5")]
         self.check(tmp_path / "out" / "r0054.h5", 4)
-        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["r0054.h5", RECORD]
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["r0054.h5", H5_RECORD]
         assert dump_run(run, options(tmp_path, file_format="h5")).kept == 4
 
     def test_the_bytes_do_not_depend_on_threads(self, tmp_path: Path, run: Run) -> None:
@@ -290,7 +341,7 @@ class TestH5:
     def test_a_broken_part_is_begun_again(self, tmp_path: Path, run: Run) -> None:
         dump_run(run, options(tmp_path, file_format="h5"))
         target = tmp_path / "out" / "r0054.h5"
-        digest = json.loads((tmp_path / "out" / RECORD).read_text())["digest"]
+        digest = json.loads((tmp_path / "out" / H5_RECORD).read_text())["digest"]
         target.rename(tmp_path / "out" / f".r0054.h5.{digest}.part")
         part = tmp_path / "out" / f".r0054.h5.{digest}.part"
         part.write_bytes(part.read_bytes()[:5000])

@@ -1,13 +1,12 @@
 """Images of a run into files: one a shot (npz, cbf, pickle), or one for all (h5).
 
 Events are merged in the calling thread, which reads headers only; pixels are read, calibrated and written in `threads`
-others. Every file appears whole under its name. A record, ``xtc_dump.json``, says of which task the files are: the same
-task goes on where it was interrupted, another one is refused.
+others. Every file appears whole under its name. A record, ``xtc_dump-r<run>-<format>.json``, says of which task they are:
+the same task goes on where it was interrupted, another one is refused.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +14,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from braggio.batch.staging import digest
 from braggio.batch.workers import streamed
 from braggio.errors import BraggioError, MetadataError, OutputError
 from braggio.formats.xtc import Contribution
@@ -23,11 +21,11 @@ from braggio.model.cspad import Cspad
 from braggio.xfel.convert import read_geometry
 from braggio.xtc.beam import distance, overridden
 from braggio.xtc.calibration import Calibration, find_calibration, read_pedestals
+from braggio.xtc.record import Record
 from braggio.xtc.run import Event, Problems, Run
-from braggio.xtc.shots import WRITERS, Shot, publish
+from braggio.xtc.shots import WRITERS, Shot
 from braggio.xtc.shots_h5 import ShotFile
 
-RECORD = "xtc_dump.json"
 Progress = Callable[[int, int], None]
 Fact = TypeVar("Fact")
 
@@ -172,19 +170,29 @@ class _Dump:
         self.walked: dict[str, int] = {}  # bytes of each file
         self.calibration: Calibration | None = None
         self.geometry: Cspad | None = None
-        self.task = self._task()
-        self.digest = digest(self.task)
+        self.record = Record(self.folder, self._record_name(), self._task())
+
+    def _record_name(self) -> str:
+        number = self.source.number
+        run = "" if number is None else f"-r{number:04d}"
+        return f"xtc_dump{run}-{self.options.file_format}.json"
 
     def run(self) -> DumpReport:
-        self._begin()
-        if self.options.file_format == "h5":
-            self._into_one_file()
-        else:
-            self._into_files()
+        self.record.begin(overwrite=self.overwrite)
+        try:
+            if self.options.file_format == "h5":
+                self._into_one_file()
+            else:
+                self._into_files()
+        finally:
+            if not self.report.outputs and not self.report.written:
+                self.record.withdraw()
         if not self.report.outputs and not self.report.failed:
             reasons = "; ".join(f"{count} events: {reason}" for reason, count in self.report.missing.most_common(3))
             raise MetadataError(field=self.options.address, expected="at least one image", found=reasons or "no events")
-        self._record(finished=True)
+        if self.report.outputs:
+            images = self.report.written + self.report.kept
+            self.record.finish({"images": images, "missing": dict(sorted(self.report.missing.items()))})
         return self.report
 
     def _task(self) -> dict[str, Any]:
@@ -196,40 +204,6 @@ class _Dump:
                 status = os.stat(settings[name])
                 settings[name] = [os.path.basename(settings[name]), status.st_size, status.st_mtime_ns]
         return {"files": [[os.path.basename(file.path), file.size] for file in self.source.files], "options": settings}
-
-    def _begin(self) -> None:
-        record = self._old_record()
-        if record is not None and record.get("digest") != self.digest and not self.overwrite:
-            raise OutputError(
-                "holds the images of another dump; pass overwrite to replace it", path=self.folder / RECORD
-            )
-        self.resuming = record is not None and record.get("digest") == self.digest
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(path=self.folder, errno=error.errno) from error
-        self._record(finished=False)
-
-    def _old_record(self) -> dict[str, Any] | None:
-        try:
-            with open(self.folder / RECORD, encoding="utf-8") as file:
-                record = json.loads(file.read(1 << 20))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError):
-            record = {}
-        return record if isinstance(record, dict) else {}
-
-    def _record(self, *, finished: bool) -> None:
-        facts = {
-            "digest": self.digest,
-            "task": self.task,
-            "finished": finished,
-            "images": len(self.report.outputs) if self.options.file_format != "h5" else self.report.written,
-            "missing": dict(sorted(self.report.missing.items())),
-        }
-        content = json.dumps(facts, indent=1, sort_keys=True, default=str).encode()
-        publish(os.fspath(self.folder / RECORD), content + b"\n", True)
 
     def _into_files(self) -> None:
         extension = self.options.file_format
@@ -243,7 +217,7 @@ class _Dump:
 
     def _write(self, job: _Job, state: dict[str, Any]) -> tuple[_Job, str, bool]:
         path = self.folder / job.name
-        if self.resuming and path.is_file():
+        if self.record.resuming and path.is_file():
             return job, "", True
         try:
             WRITERS[self.options.file_format](self._shot(job), os.fspath(path), self.overwrite)
@@ -256,9 +230,9 @@ class _Dump:
     def _into_one_file(self) -> None:
         number = self.source.number
         name = "shots.h5" if number is None else f"r{number:04d}.h5"
-        target, part = self.folder / name, self.folder / f".{name}.{self.digest}.part"
+        target, part = self.folder / name, self.folder / f".{name}.{self.record.digest}.part"
         if target.exists():
-            if self.resuming and not part.exists():
+            if self.record.resuming and not part.exists():
                 self._keep_file(target)
                 return
             if not self.overwrite:
