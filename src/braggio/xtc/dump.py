@@ -1,8 +1,8 @@
 """Images of a run into files: one a shot (npz, cbf, pickle), or one for all (h5).
 
 Events are merged in the calling thread, which reads headers only; pixels are read, calibrated and written in `threads`
-others. Every file appears whole under its name. A record, ``xtc_dump-r<run>-<format>.json``, says of which task they are:
-the same task goes on where it was interrupted, another one is refused.
+others. Every file appears whole under its name. A record, ``xtc_dump-r<run>-<format>.json``, says of which task the
+files are: the same task goes on where it was interrupted, another one is refused.
 """
 
 from __future__ import annotations
