@@ -324,6 +324,15 @@ class TestBeam:
     def test_distance(self, address: str, epics: dict, expected: float) -> None:
         assert distance(address, epics, 581) == expected
 
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), "off", (1.0, 2.0)])
+    def test_a_motor_without_a_number(self, value: object) -> None:
+        with pytest.raises(MetadataError, match="a number"):
+            distance("CxiDs1-0|Cspad-0", {"CXI:DS1:MMS:06.RBV": value}, 581)
+
+    @pytest.mark.parametrize("energy", [0.0, 1e-320, -7000.0, float("inf")])
+    def test_energies_of_no_beam(self, energy: float) -> None:
+        assert wavelength(EBeam(7, 0, {"photon_energy": energy, "l3_energy": energy})) is None
+
     def test_a_distance_that_cannot_be_known(self) -> None:
         with pytest.raises(MetadataError, match=r"CXI:DS1:MMS:06\.RBV"):
             distance("CxiDs1-0|Cspad-0", {}, 581)

@@ -14,6 +14,7 @@ OVERRIDE_EV_ANGSTROM = 12398.4187  # what xtc_dump uses for override_energy
 ELECTRON_MASS_MEV = 0.510998910
 UNDULATOR_PERIOD = 3.0e8  # angstrom
 UNDULATOR_K = 3.5
+LEAST_ENERGY = 1.0  # eV, MeV: below it a beam is off, whatever its readout says
 
 # Detector of an address: process variables of its distance, mm; the first that a file has is taken. None: there is no
 # motor, and the distance is the offset alone.
@@ -43,14 +44,13 @@ def wavelength(ebeam: EBeam | None) -> float | None:
     if ebeam is None:
         return None
     energy = ebeam.good("photon_energy")
-    if energy is not None and energy > 0:
+    if energy is not None and energy >= LEAST_ENERGY:
         return EV_ANGSTROM / energy
     energy = ebeam.good("l3_energy")
-    if energy is None or energy <= 0:
+    if energy is None or energy < LEAST_ENERGY:
         return None
     gamma = energy / ELECTRON_MASS_MEV
-    length = UNDULATOR_PERIOD / (2 * gamma**2) * (1 + UNDULATOR_K**2 / 2)
-    return length if math.isfinite(length) else None
+    return UNDULATOR_PERIOD / (2 * gamma**2) * (1 + UNDULATOR_K**2 / 2)
 
 
 def overridden(energy: float) -> float:
@@ -99,11 +99,12 @@ def distance(address: str, epics: Mapping[str, Any], offset: float) -> float:
     if not MOTORS[detector]:
         return float(offset)
     for name in MOTORS[detector]:
-        if name in epics:
-            return float(epics[name]) + float(offset)
+        value = epics.get(name)
+        if isinstance(value, int | float) and math.isfinite(value):
+            return float(value) + float(offset)
     raise MetadataError(
         "the distance cannot be known; pass it",
         field=address,
-        expected=f"EPICS {MOTORS[detector][0]}",
-        found="no value",
+        expected=f"a number as EPICS {MOTORS[detector][0]}",
+        found=epics.get(MOTORS[detector][0], "no value"),
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import Source, read_cspad, unpack_xtc, walk_xtc
-from braggio.errors import FormatError, TruncatedError, about
+from braggio.errors import FormatError, TruncatedError, UnsupportedError, about
 from braggio.formats.xtc.names import (
     COMPRESSED,
     INCOMPLETE,
@@ -233,10 +233,13 @@ class XtcFile:
                 raise TruncatedError(field="file", expected="an XTC datagram", found="nothing")
             try:
                 walk_xtc(self.core, 0, 1, nested=False)
-            except TruncatedError:
-                raise
             except FormatError as error:
-                error.message = "not an LCLS-I XTC file"
+                if self.core.read(0, 2) == b"\x1f\x8b":
+                    raise UnsupportedError(
+                        field="file", expected="XTC as it was written", found="gzip: unpack it first"
+                    ) from None
+                if not isinstance(error, TruncatedError):
+                    error.message = "not an LCLS-I XTC file"
                 raise
 
     def datagrams(self, start: int = 0, *, nested: bool = True) -> Iterator[Datagram]:
