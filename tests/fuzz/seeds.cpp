@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,23 @@ int main(int argc, char** argv) {
   write(folder / "fuzz_smv" / "leginon", smv_sample());
   write(folder / "fuzz_xtc" / "run", xtc_sample());
   write(folder / "fuzz_xtc_unpack" / "both", xtc_packed_sample());
+  using namespace std::string_literals;
+  const auto bytes_of = [](const std::string& text) {
+    const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  const std::string grid = "cscitbx_array_family_flex_ext\ngrid\n(K\x00\x85K\x02\x85\x88tRK\x02\x85"s + "b";
+  const std::string array = "cscitbx_array_family_flex_ext\nint\n)R"s + grid;
+  write(folder / "fuzz_pickle" / "protocol2",
+        bytes_of("\x80\x02}q\x00(X\x01\x00\x00\x00"s + "a" + array +
+                 "c_codecs\nencode\nX\x04\x00\x00\x00\x02\x02\x00\x00X\x06\x00\x00\x00latin1\x86R\x86"s + "bu."));
+  write(folder / "fuzz_pickle" / "protocol4",
+        bytes_of("\x80\x04\x95\x09\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01"s + "aK\x01u."));
+  write(folder / "fuzz_pickle" / "protocol0", bytes_of("(dp0\nS'a\\x41'\np1\nI3\nsV\\u0041\nF1.5\ns."));
+  write(folder / "fuzz_flex" / "int", bytes_of("\x02\x04\x00\x82\x01\x03\x2c\x01\x85\x00\x00\x00\x80"s));
+  write(folder / "fuzz_flex" / "double", bytes_of("\x02\x02\x02\xc0\x02\x02\x88\xcc\xcc\xcc\xcc\xcc\xcc\xd0\x82\x03"s));
+  for (char mode = 0; mode < 32; ++mode)
+    write(folder / "fuzz_cbf" / std::to_string(mode), bytes_of("\x20\x03\x01"s + mode + std::string(300, '\x11')));
   for (unsigned char type = 0; type < 8; ++type) {
     File file;
     file.put<unsigned char>({type}).u64({2000}).i32({-2874, -1, 0, 1, 63536, 70000});

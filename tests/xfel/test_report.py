@@ -38,7 +38,7 @@ def test_the_right_resolution_is_in_the_facts(real_data: Path) -> None:
 def test_facts_of_an_image() -> None:
     fields = image_fields(np.arange(6).reshape(2, 3), timestamp="2014-12-01T07:36Z01.249", wavelength=1.3)
     found = facts(fields, "x")
-    assert (found["kind"], found["detector_format_version"], found["first_active_area"]) == (
+    assert (found["content"], found["detector_format_version"], found["first_active_area"]) == (
         "image",
         None,
         [0, 0, 2, 3],

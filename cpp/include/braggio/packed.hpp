@@ -59,26 +59,12 @@ inline std::int64_t bits_at(Bytes data, std::uint64_t at, unsigned bits) {
   return static_cast<std::int64_t>(word << (64 - bits)) >> (64 - bits);
 }
 
-// Differences of at most 57 bits, all at least 8 bytes before the end.
-template <class Word>
-struct Unpack {
-  BRAGGIO_INLINE void run(const std::byte* data, std::uint64_t at, unsigned bits, Word* out, std::size_t count) {
-    const unsigned unused = 64 - bits;
-    for (std::size_t i = 0; i < count; ++i, at += bits) {
-      std::uint64_t word;
-      std::memcpy(&word, data + at / 8, 8);
-      if constexpr (native_order == ByteOrder::big) word = byte_swapped(word);
-      out[i] = static_cast<Word>(static_cast<std::int64_t>(word << (unused - at % 8)) >> unused);
-    }
-  }
-};
-
 // The stream of differences, chunk after chunk.
 template <class Word>
 class Differences {
  public:
-  Differences(Bytes data, const Layout& layout, unsigned element_bits, Level level)
-      : data_(data), v2_(layout.v2), full_(full_width(element_bits, layout.flat)), level_(level) {}
+  Differences(Bytes data, const Layout& layout)
+      : data_(data), v2_(layout.v2), full_(full_width(8 * sizeof(Word), layout.flat)) {}
 
   void take(Word* out, std::size_t count) {
     while (count > 0) {
@@ -92,9 +78,22 @@ class Differences {
   }
 
  private:
+  // Differences of at most 57 bits, all at least 8 bytes before the end.
+  void unpack(Word* out, std::size_t count) const {
+    const std::byte* data = data_.data();
+    const unsigned unused = 64 - width_;
+    std::uint64_t at = at_;
+    for (std::size_t i = 0; i < count; ++i, at += width_) {
+      std::uint64_t word;
+      std::memcpy(&word, data + at / 8, 8);
+      if constexpr (native_order == ByteOrder::big) word = byte_swapped(word);
+      out[i] = static_cast<Word>(static_cast<std::int64_t>(word << (unused - at % 8)) >> unused);
+    }
+  }
+
   void require(std::uint64_t bits) const {
     const std::uint64_t all = std::uint64_t{8} * data_.size();
-    if (at_ > all || all - at_ < bits)
+    if (at_ > all || all - at_ < bits) [[unlikely]]
       throw Error(Fault::truncated, "packed data", std::to_string(bits) + " bits",
                   std::to_string(all - std::min(at_, all)), at_ / 8);
   }
@@ -114,7 +113,7 @@ class Differences {
     if (width_ == 0) {
       std::fill_n(out, n, Word{0});
     } else if (width_ <= 57 && end / 8 + 8 <= data_.size()) {
-      on_level<Unpack<Word>>(level_, data_.data(), at_, width_, out, n);
+      unpack(out, n);
     } else {
       for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<Word>(bits_at(data_, at_ + i * width_, width_));
     }
@@ -124,7 +123,6 @@ class Differences {
   Bytes data_;
   bool v2_;
   unsigned full_;
-  Level level_;
   std::uint64_t at_ = 0;
   unsigned left_ = 0, width_ = 0;
 };
@@ -190,22 +188,43 @@ Word last_of_row(Word left, const Neighbours<Word>& near, std::size_t x) {
   return average(sum, near.below != nullptr ? 2 : 1);
 }
 
-// values = predictions + differences, in place of the differences.
+// The values between the first and the last of a row. Each waits for the one before, so that what counts is the length
+// of that chain: add, shift, add, with half of the divisor already in the sum. Of 32-bit sums the last few before 2^31
+// would wrap by that half; the row is then done once more, as it is defined. Gives the last value.
 template <class Word>
-void decode_row(Word* row, std::size_t y, std::size_t z, const Layout& layout, Word* sums, Level level) {
+Word decode_between(Word* row, Word left, const Word* sums, const Word* differences, std::size_t fast, unsigned shift) {
+  using Signed = std::make_signed_t<Word>;
+  const Word first = left;
+  if constexpr (sizeof(Word) >= 4) {
+    const Word half = static_cast<Word>((Word{1} << shift) >> 1);
+    constexpr Word lowest = static_cast<Word>(std::numeric_limits<Signed>::min());
+    bool wraps = false;
+    for (std::size_t x = 1; x + 1 < fast; ++x) {
+      const Word sum = left + (sums[x] + half);
+      if constexpr (sizeof(Word) == 4) wraps |= (sum ^ lowest) < half;
+      row[x] = left = static_cast<Word>(static_cast<Signed>(sum) >> shift) + differences[x];
+    }
+    if (!wraps) return left;
+    left = first;
+  }
+  for (std::size_t x = 1; x + 1 < fast; ++x)
+    row[x] = left = static_cast<Word>(average(static_cast<Word>(left + sums[x]), shift) + differences[x]);
+  return left;
+}
+
+// values = predictions + differences
+template <class Word>
+void decode_row(Word* row, std::size_t y, std::size_t z, const Layout& layout, const Word* differences, Word* sums) {
   const std::size_t fast = layout.fast;
-  row[0] = static_cast<Word>(row[0] + first_of_row(row, y, z, layout));
-  Word left = row[0];
+  Word left = row[0] = static_cast<Word>(differences[0] + first_of_row(row, y, z, layout));
   if (y == 0) {
-    for (std::size_t x = 1; x < fast; ++x) row[x] = left = static_cast<Word>(left + row[x]);
+    for (std::size_t x = 1; x < fast; ++x) row[x] = left = static_cast<Word>(left + differences[x]);
     return;
   }
   const auto near = neighbours(row, y, z, layout);
-  on_level<SumNeighbours<Word>>(level, near, fast, sums);
-  const unsigned shift = near.below != nullptr ? 3 : 2;
-  for (std::size_t x = 1; x + 1 < fast; ++x)
-    row[x] = left = static_cast<Word>(average(static_cast<Word>(left + sums[x]), shift) + row[x]);
-  if (fast > 1) row[fast - 1] = static_cast<Word>(row[fast - 1] + last_of_row(left, near, fast - 1));
+  SumNeighbours<Word>::run(near, fast, sums);
+  left = decode_between(row, left, sums, differences, fast, near.below != nullptr ? 3 : 2);
+  if (fast > 1) row[fast - 1] = static_cast<Word>(differences[fast - 1] + last_of_row(left, near, fast - 1));
 }
 
 template <class Word>
@@ -224,6 +243,25 @@ void differences_of_row(const Word* row, std::size_t y, std::size_t z, const Lay
     out[x] = static_cast<Word>(row[x] - average(static_cast<Word>(row[x - 1] + sums[x]), shift));
   if (fast > 1) out[fast - 1] = static_cast<Word>(row[fast - 1] - last_of_row(row[fast - 2], near, fast - 1));
 }
+
+// All rows; `rows` has room for two.
+template <class Word>
+struct DecodeRows {
+  BRAGGIO_INLINE void run(Bytes data, Layout layout, Word* out, Word* rows) {
+    Differences<Word> differences(data, layout);
+    if (layout.flat) {
+      Word value = 0;
+      differences.take(out, layout.count());
+      for (std::size_t i = 0; i < layout.count(); ++i) out[i] = value = static_cast<Word>(value + out[i]);
+      return;
+    }
+    for (std::size_t z = 0; z < layout.slow; ++z)
+      for (std::size_t y = 0; y < layout.mid; ++y, out += layout.fast) {
+        differences.take(rows, layout.fast);
+        decode_row(out, y, z, layout, rows, rows + layout.fast);
+      }
+  }
+};
 
 // Writes bits, least significant first.
 class Bits {
@@ -342,20 +380,8 @@ void decode(Bytes data, const Layout& layout, Word* out, Level level = chosen_le
     throw Error(Fault::truncated, "packed header", "32 bytes", std::to_string(data.size()));
   if (stated != layout.count())
     throw Error(Fault::format, "packed count", std::to_string(layout.count()), std::to_string(stated), 0);
-  detail::Differences<Word> differences(data.subspan(header_bytes), layout, 8 * sizeof(Word), level);
-  if (layout.flat) {
-    Word value = 0;
-    differences.take(out, layout.count());
-    for (std::size_t i = 0; i < layout.count(); ++i) out[i] = value = static_cast<Word>(value + out[i]);
-    return;
-  }
-  std::vector<Word> sums(layout.fast);
-  Word* row = out;
-  for (std::size_t z = 0; z < layout.slow; ++z)
-    for (std::size_t y = 0; y < layout.mid; ++y, row += layout.fast) {
-      differences.take(row, layout.fast);
-      detail::decode_row(row, y, z, layout, sums.data(), level);
-    }
+  std::vector<Word> rows(2 * layout.fast);
+  on_level<detail::DecodeRows<Word>>(level, data.subspan(header_bytes), layout, out, rows.data());
 }
 
 // The packed section of layout.count() elements (never flat).

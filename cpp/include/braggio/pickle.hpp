@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "braggio/cpu.hpp"
 #include "braggio/flex.hpp"
 #include "braggio/number.hpp"
 #include "braggio/pickle_ops.hpp"
@@ -121,34 +122,64 @@ struct Graph {
   }
 };
 
-// UTF-8 that holds only characters below 256, as those bytes: what _codecs.encode(text, "latin1") gives.
-//
-// Every byte but C2 and C3 is a character, one after C3 with 0x40 more. Without branches: half of the bytes of an image
-// are above 127, and no processor guesses which.
-inline std::string to_latin1(std::string_view utf8, std::uint64_t offset) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(utf8.data());
-  unsigned wrong = 0;
-  unsigned char before = 0;
-  for (std::size_t i = 0; i < utf8.size(); ++i) {
-    const unsigned char c = bytes[i];
-    const unsigned leads = (c & 0xfe) == 0xc2, led = (before & 0xfe) == 0xc2;
-    wrong |= unsigned{(c & 0xc0) == 0x80} ^ led;
-    wrong |= unsigned{c >= 0xc0} ^ leads;
-    before = c;
-  }
-  if (wrong != 0 || (before & 0xfe) == 0xc2)
-    throw Error(Fault::format, "_codecs.encode", "characters below 256 in UTF-8", "another text", offset);
-  std::string out(utf8.size(), '\0');
-  char* to = out.data();
+namespace detail {
+
+// Of UTF-8 bytes that are all ASCII, or C2 or C3 and what follows them: the characters below 256. Every byte but C2 and
+// C3 is one, after C3 with 0x40 more. Without branches: half of the bytes of an image are above 127, and no processor
+// guesses which.
+inline std::size_t squeeze(const unsigned char* from, std::size_t size, unsigned char* to, unsigned char before = 0) {
   std::size_t used = 0;
-  before = 0;
-  for (std::size_t i = 0; i < utf8.size(); ++i) {
-    const unsigned char c = bytes[i];
-    to[used] = static_cast<char>(c | (before == 0xc3 ? 0x40 : 0));
+  for (std::size_t i = 0; i < size; ++i) {
+    const unsigned char c = from[i];
+    to[used] = static_cast<unsigned char>(c | (before == 0xc3 ? 0x40 : 0));
     used += c < 0xc0;
     before = c;
   }
-  out.resize(used);
+  return used;
+}
+
+#if defined(__x86_64__)
+// The same eight bytes at a time; `to` has room for `size` bytes.
+BRAGGIO_AVX2 inline std::size_t squeeze_words(const unsigned char* from, std::size_t size, unsigned char* to) {
+  constexpr std::uint64_t tops = 0x8080808080808080;
+  std::uint64_t carry = 0;
+  std::size_t i = 0, used = 0;
+  for (; i + 8 <= size; i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, from + i, 8);
+    const std::uint64_t leads = word & (word << 1) & tops, higher = leads & (word << 7);
+    word |= ((higher << 8) | carry) >> 1;
+    carry = higher >> 56;
+    const std::uint64_t kept = ~((leads >> 7) * 0xff);
+    const std::uint64_t squeezed = __builtin_ia32_pext_di(word, kept);
+    std::memcpy(to + used, &squeezed, 8);
+    used += 8 - static_cast<std::size_t>(__builtin_popcountll(leads));
+  }
+  return used + squeeze(from + i, size - i, to + used, i > 0 ? from[i - 1] : 0);
+}
+#endif
+
+}  // namespace detail
+
+// UTF-8 that holds only characters below 256, as those bytes: what _codecs.encode(text, "latin1") gives.
+inline std::string to_latin1(std::string_view utf8, std::uint64_t offset, Level level = chosen_level()) {
+  const auto* from = reinterpret_cast<const unsigned char*>(utf8.data());
+  const std::size_t size = utf8.size();
+  const auto leads = [](unsigned char c) { return static_cast<unsigned char>((c & 0xfe) == 0xc2); };
+  unsigned char wrong = 0;
+  for (std::size_t i = 1; i < size; ++i)
+    wrong |= static_cast<unsigned char>(((from[i] & 0xc0) == 0x80) ^ leads(from[i - 1]) |
+                                        ((from[i] >= 0xc0) ^ leads(from[i])));
+  const bool ends = size == 0 || ((from[0] < 0x80 || leads(from[0])) && !leads(from[size - 1]));
+  if (wrong != 0 || !ends)
+    throw Error(Fault::format, "_codecs.encode", "characters below 256 in UTF-8", "another text", offset);
+  std::string out(size, '\0');
+  auto* to = reinterpret_cast<unsigned char*>(out.data());
+#if defined(__x86_64__)
+  out.resize(level == Level::baseline ? detail::squeeze(from, size, to) : detail::squeeze_words(from, size, to));
+#else
+  out.resize(detail::squeeze(from, size, to));
+#endif
   return out;
 }
 

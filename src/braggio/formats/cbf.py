@@ -165,6 +165,11 @@ class Cbf:
                 header.setdefault(key.rstrip(":"), value.removeprefix("=").strip())
         return header
 
+    @property
+    def is_mini(self) -> bool:
+        """One image whose places and times are in lines of text, whatever else a template has put there."""
+        return len(self.sections) == 1 and bool(self.mini_header)
+
     def section(self, array_id: str) -> Section:
         """The section of an _array_data.array_id.
 

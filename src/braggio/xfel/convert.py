@@ -226,7 +226,7 @@ def cbf_to_pickle(
     ----------
     source, target : path-like
     address : str, optional
-        DETECTOR_ADDRESS; ``CxiDs1-0|Cspad-0`` for a CSPAD.
+        DETECTOR_ADDRESS. None by default: with a CSPAD's own, dxtbx would move the tiles of LCLS runs 1 to 11 once more.
     timestamp : str, optional
         YYYY-MM-DDThh:mmZss.mmm; that of the file by default.
     protocol : int
@@ -245,13 +245,12 @@ def cbf_to_pickle(
     opened = CspadCbf(file, file.path)
     require_pixels(opened)
     with about(file.path):
-        if len(file.sections) == 1 and not file.block.category("array_structure_list").rows:
+        if file.is_mini:
             fields = _from_mini(file, verify)
         elif len(opened.tiles) == 1:
             fields = _from_panel(opened, verify)
         elif len(opened.tiles) == TILES_SHAPE[0]:
             fields = _from_cspad(opened, verify)
-            fields["DETECTOR_ADDRESS"] = "CxiDs1-0|Cspad-0"
         else:
             raise UnsupportedError(field="panels", expected="1 or 64", found=len(opened.tiles))
     if address is not None:

@@ -44,7 +44,7 @@ def assembled(path: str | os.PathLike[str]) -> tuple[Assembled, tuple[float, flo
     file = cbf.open_cbf(path)
     opened = CspadCbf(file, file.path)
     require_pixels(opened)
-    if len(file.sections) == 1 and not file.block.category("array_structure_list_axis").rows:
+    if file.is_mini or (len(file.sections) == 1 and not file.block.category("array_structure_list").rows):
         image = file.sections[0].read()
         with about(file.path):
             flat = image.reshape(-1, image.shape[-1])

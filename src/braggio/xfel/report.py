@@ -166,19 +166,23 @@ def facts(value: Any, path: str) -> dict[str, Any]:
         raise FormatError(path=path, field="pickle", expected="a dict", found=type(value).__name__)
     found: dict[str, Any] = {
         "path": path,
-        "kind": "other",
+        "content": "other",
         "fields": {key: _plain(item) for key, item in value.items()},
     }
     if image_pickle.is_image_pickle(value):
         image = image_pickle.from_value(value, path)
         moved = image.translated_areas
-        found |= {"kind": "image", "detector_format_version": image.version, "n_active_areas": len(image.active_areas)}
+        found |= {
+            "content": "image",
+            "detector_format_version": image.version,
+            "n_active_areas": len(image.active_areas),
+        }
         found |= {"first_active_area": image.active_areas[0].tolist(), "first_translated_area": moved[0].tolist()}
         if image.wavelength > 0:
             found["energy_ev"] = EV_ANGSTROM / image.wavelength
     elif integration_pickle.is_integration_pickle(value):
         integrated = integration_pickle.from_value(value, path)
-        found["kind"] = "integration"
+        found["content"] = "integration"
         found["crystals"] = [
             {**integrated.scalars(i), **observation_facts(crystal)} for i, crystal in enumerate(integrated.crystals)
         ]
