@@ -152,6 +152,19 @@ def rayonix_config(version: int = 2) -> bytes:
     return xtc(RAYONIX_CONFIG, payload, RAYONIX, version=version)
 
 
+JUNGFRAU = (0x010001F4, 0x20002B00)  # CxiDs1-0|Jungfrau-0
+
+
+def jungfrau_config(version: int, shape: tuple[int, int, int]) -> bytes:
+    payload = struct.pack("<4IHHdd", *shape, 200, 0, 1, 0.25, 1e-5).ljust({1: 36, 2: 60, 3: 252}[version], b"\0")
+    return xtc(107, payload, JUNGFRAU, version=version)
+
+
+def jungfrau(data: np.ndarray, version: int) -> bytes:
+    head = struct.pack("<3I", 1, 2, 3) if version == 1 else struct.pack("<Q2I", 1, 2, 3) + bytes(20 * len(data))
+    return xtc(108, head + np.asarray(data, "<u2").tobytes(), JUNGFRAU, version=version)
+
+
 EBEAM_COUNTS = (6, 7, 8, 10, 14, 17, 20, 20)
 
 

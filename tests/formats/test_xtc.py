@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -370,16 +371,36 @@ class TestTypes:
             first(tmp_path, made.xtc(TYPES.index(name), bytes(400), made.DS1, version=version)).decode()
 
     def test_a_type_that_is_not_covered_is_refused_by_name(self, tmp_path: Path) -> None:
-        with pytest.raises(UnsupportedError, match="JungfrauElement V1"):
-            first(tmp_path, made.xtc(108, bytes(400), made.DS1)).decode()
+        with pytest.raises(UnsupportedError, match="pnCCDframe V1"):
+            first(tmp_path, made.xtc(11, bytes(400), made.DS1)).decode()
+
+    @pytest.mark.parametrize("version", [1, 2, 3])
+    @pytest.mark.parametrize("element", [1, 2])
+    def test_jungfrau(self, tmp_path: Path, version: int, element: int) -> None:
+        data = np.random.default_rng(0).integers(0, 65536, (2, 5, 7)).astype(np.uint16)
+        gram = grams(
+            tmp_path,
+            made.datagram("L1Accept", (1, 2), made.jungfrau_config(version, (2, 5, 7)), made.jungfrau(data, element)),
+        )[0]
+        config = gram.contributions[0].decode()
+        assert (config.modules, config.rows, config.columns, config.speed_mode) == (2, 5, 7, 1)
+        assert (config.trigger_delay, config.exposure_time) == (0.25, 1e-5)
+        np.testing.assert_array_equal(gram.contributions[1].read_jungfrau(config), data)
+        with pytest.raises(FormatError, match="by the configuration"):
+            gram.contributions[1].read_jungfrau(replace(config, rows=4))
+        with pytest.raises(UnsupportedError, match="configuration"):
+            gram.contributions[1].decode()
+
+    @pytest.mark.parametrize("shape", [(0, 5, 7), (2**16, 2**16, 2**16), (2**31, 1, 1)])
+    def test_impossible_jungfraus(self, tmp_path: Path, shape: tuple[int, int, int]) -> None:
+        with pytest.raises(LimitError, match="JungfrauConfig"):
+            first(tmp_path, made.jungfrau_config(1, shape)).decode()
 
     @given(
         st.sampled_from([(TYPES.index(name), version) for name in COVERED for version in COVERED[name]]),
         st.binary(max_size=300),
     )
     def test_any_bytes_are_a_record_or_a_typed_refusal(self, kind: tuple[int, int], payload: bytes) -> None:
-        if TYPES[kind[0]] == "CspadElement":
-            return
         with suppress(BraggioError):
             decode(kind[0] | kind[1] << 16, payload)
 

@@ -228,6 +228,15 @@ class TestEvents:
             next(run.events()).image("cspad")
         assert "CspadConfig V6" in run.problems.notes[0]
 
+    def test_a_jungfrau(self, tmp_path: Path) -> None:
+        pixels = np.arange(70, dtype=np.uint16).reshape(2, 5, 7)
+        data = made.configure(made.jungfrau_config(3, (2, 5, 7))) + made.shot(0, made.jungfrau(pixels, 2))
+        event = next(open_run(made.write(tmp_path, data)).events())
+        np.testing.assert_array_equal(event.image("Jungfrau"), pixels)
+        bare = next(open_run(made.write(tmp_path, made.shot(0, made.jungfrau(pixels, 2)))).events())
+        with pytest.raises(MetadataError, match="JungfrauConfig"):
+            bare.image("Jungfrau")
+
     def test_variables_without_a_name_are_numbered(self, tmp_path: Path) -> None:
         data = made.datagram("L1Accept", (1, 0), made.epics_time(12, 6, [1.0, 2.0]))
         assert next(open_run(made.write(tmp_path, data)).events()).epics == {"pv12": (1.0, 2.0)}

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from braggio.batch.workers import streamed
 from braggio.errors import BraggioError, MetadataError, OutputError
-from braggio.formats.xtc import Contribution
+from braggio.formats.xtc import Contribution, CspadConfig
 from braggio.model.cspad import Cspad
 from braggio.xfel.convert import read_geometry
 from braggio.xtc.beam import distance, overridden
@@ -275,8 +275,8 @@ class _Dump:
 
     def _shot(self, job: _Job) -> Shot:
         event, found = job.event, job.found
-        config = event.cspad_config(found.source) if found.type == "CspadElement" else None
-        raw = found.decode().data if config is None else found.read_cspad(config)
+        config = event.config(found.source, CspadConfig) if found.type == "CspadElement" else None
+        raw = event.pixels(found)
         evr = self._beside(lambda: event.evr)
         return Shot(
             data=job.calibration.apply(raw, config),

@@ -6,7 +6,7 @@ import heapq
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,15 @@ from braggio.formats.xtc import (
     matches,
     time_text,
 )
+from braggio.formats.xtc.jungfrau import JungfrauConfig
 from braggio.formats.xtc.names import USER_DAMAGE
 from braggio.xtc.beam import wavelength
 from braggio.xtc.files import streams_of
 from braggio.xtc.state import State
 
 MAX_NOTES = 100
-IMAGES = ("CspadElement", "Cspad2x2Element", "Frame")
+IMAGES = ("CspadElement", "Cspad2x2Element", "JungfrauElement", "Frame")
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,8 @@ class Event:
         Returns
         -------
         numpy.ndarray
-            CSPAD (4, 8, 185, 388) int16; Cspad2x2 (185, 388, 2) int16; cameras, Rayonix too, (height, width) uint8 or
-            uint16.
+            CSPAD (4, 8, 185, 388) int16; Cspad2x2 (185, 388, 2) int16; Jungfrau (modules, rows, columns) uint16 with
+            two bits of gain; cameras, Rayonix too, (height, width) uint8 or uint16.
 
         Raises
         ------
@@ -141,18 +143,37 @@ class Event:
         FormatError
             The payload is not what its type and configuration say.
         """
-        found = self.find(address)
-        if found.type != "CspadElement":
-            data: NDArray[Any] = found.decode().data
-            return data
-        return found.read_cspad(self.cspad_config(found.source), out)
+        return self.pixels(self.find(address), out)
 
-    def cspad_config(self, source: str) -> CspadConfig:
-        """Configuration of a CSPAD, by the full name of its source."""
-        config = self.state.configs.get((source, "CspadConfig"))
-        if not isinstance(config, CspadConfig):
-            reason = self.state.refused.get((source, "CspadConfig"), "none")
-            raise MetadataError(field=source, expected="a CspadConfig before the event", found=reason)
+    def pixels(self, found: Contribution, out: NDArray[np.int16] | None = None) -> NDArray[Any]:
+        """Pixels of a contribution that `find` has given; see `image`."""
+        if found.type == "CspadElement":
+            return found.read_cspad(self.config(found.source, CspadConfig), out)
+        if found.type == "JungfrauElement":
+            return found.read_jungfrau(self.config(found.source, JungfrauConfig))
+        data: NDArray[Any] = found.decode().data
+        return data
+
+    def config(self, source: str, kind: type[Config]) -> Config:
+        """The configuration that holds for a source.
+
+        Parameters
+        ----------
+        source : str
+            Full name.
+        kind : type
+            `CspadConfig`, ...; types are named as their records.
+
+        Raises
+        ------
+        MetadataError
+            There is none before the event, or it was refused.
+        """
+        name = kind.__name__
+        config = self.state.configs.get((source, name))
+        if not isinstance(config, kind):
+            reason = self.state.refused.get((source, name), "none")
+            raise MetadataError(field=source, expected=f"a {name} before the event", found=reason)
         return config
 
     def _decoded(self, kind: str) -> Any:

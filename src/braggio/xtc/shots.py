@@ -136,7 +136,8 @@ def write_pickle(shot: Shot, path: str, overwrite: bool) -> None:
     if shot.data.shape == RAW_SHAPE:
         geometry = _geometry(shot)
         image, areas = paste_tiles(tiles(shot.data), geometry)
-        facts |= {"pixel_size": geometry.pixel_size, "active_areas": areas}
+        # With the address of a CSPAD, dxtbx would move its tiles once more, by tables of LCLS runs 1 to 11.
+        facts |= {"pixel_size": geometry.pixel_size, "active_areas": areas, "address": None}
     elif "|Rayonix-" in shot.address and shot.data.ndim == 2:
         image = shot.data
         facts |= {"pixel_size": RAYONIX_EDGE / image.shape[1], "saturated_value": 65535, "min_trusted_value": 0}

@@ -5,6 +5,7 @@ word, a type and a version. `XtcFile` reads them, `types.decode` makes records o
 format and is refused.
 """
 
+from braggio.formats.xtc.jungfrau import JungfrauConfig
 from braggio.formats.xtc.names import damage_names, matches, psana_name, source_name, type_name
 from braggio.formats.xtc.stream import CSPAD_SHAPE, Contribution, Datagram, XtcFile, describe, time_text
 from braggio.formats.xtc.types import COVERED, CspadConfig, EBeam, Epics, EvrData, Image, decode
@@ -19,6 +20,7 @@ __all__ = [
     "Epics",
     "EvrData",
     "Image",
+    "JungfrauConfig",
     "XtcFile",
     "damage_names",
     "decode",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from braggio._core import Source, read_cspad, unpack_xtc, walk_xtc
 from braggio.errors import FormatError, TruncatedError, UnsupportedError, about
+from braggio.formats.xtc.jungfrau import JungfrauConfig, read_image
 from braggio.formats.xtc.names import (
     COMPRESSED,
     INCOMPLETE,
@@ -100,6 +101,12 @@ class Contribution:
         with about(self.file.path), _Named(self):
             require_covered(self.word)
             return decode(self.word, self.payload())
+
+    def read_jungfrau(self, config: JungfrauConfig) -> NDArray[np.uint16]:
+        """Pixels of a JungfrauElement, see `jungfrau.read_image`; `config` is that of the same source."""
+        with about(self.file.path), _Named(self):
+            require_covered(self.word)
+            return read_image(self.payload(), self.version, config)
 
     def read_cspad(self, config: CspadConfig, out: NDArray[np.int16] | None = None) -> NDArray[np.int16]:
         """Pixels of a CspadElement, (4, 8, 185, 388) int16: quadrant, section, row, column; missing sections are 0.

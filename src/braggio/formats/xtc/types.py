@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError, LimitError, TruncatedError, UnsupportedError
+from braggio.formats.xtc import jungfrau
 from braggio.formats.xtc.names import TYPES, source_name, type_name, type_of
 
 MAX_PIXELS = 1 << 27  # of a camera; the largest there were had 2^24
@@ -351,12 +352,13 @@ def _epics_config(payload: bytes, version: int) -> dict[int, str]:
     return {number: _text(name) for number, name in records}
 
 
-# name: (versions, decoder). CspadElement needs its configuration and is decoded in the core, see `stream.py`.
+# name: (versions, decoder). CspadElement and JungfrauElement need their configuration, see `stream.py`.
 DECODERS: dict[str, tuple[tuple[int, ...], Callable[[bytes, int], Any]]] = {
     "CspadConfig": ((1, 2, 3, 4, 5), _cspad_config),
     "Cspad2x2Config": ((1, 2), _cspad2x2_config),
     "Cspad2x2Element": ((1,), _cspad2x2),
     "Frame": ((1,), _frame),
+    "JungfrauConfig": ((1, 2, 3), jungfrau.read_config),
     "RayonixConfig": ((1, 2), _rayonix_config),
     "EBeamBld": ((0, 1, 2, 3, 4, 5, 6, 7), _ebeam),
     "Epics": ((1,), _epics),
@@ -365,7 +367,8 @@ DECODERS: dict[str, tuple[tuple[int, ...], Callable[[bytes, int], Any]]] = {
     "EvrData": ((3, 4), _evr),
 }
 CSPAD_ELEMENTS = (1, 2)  # versions of CspadElement
-COVERED = {name: versions for name, (versions, _) in DECODERS.items()} | {"CspadElement": CSPAD_ELEMENTS}
+_BY_CONFIG = {"CspadElement": CSPAD_ELEMENTS, "JungfrauElement": jungfrau.ELEMENTS}
+COVERED = {name: versions for name, (versions, _) in DECODERS.items()} | _BY_CONFIG
 
 
 def decode(word: int, payload: bytes) -> Any:
@@ -393,6 +396,8 @@ def decode(word: int, payload: bytes) -> Any:
     number, version = type_of(word)
     name = TYPES[number] if number < len(TYPES) else ""
     require_covered(word)
+    if name in _BY_CONFIG:
+        raise UnsupportedError(field="XTC type", expected="its configuration with it", found=type_name(word))
     return DECODERS[name][1](payload, version)
 
 
