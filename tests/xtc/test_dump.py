@@ -273,9 +273,10 @@ class TestAgain:
                 dump_run(run, options(tmp_path, pedestals=str(tmp_path / "nothing.npy"), file_format=file_format))
             assert not (tmp_path / "out").exists()
         (tmp_path / "bad.npy").write_text("1 2")
-        with pytest.raises(FormatError):
-            dump_run(run, options(tmp_path, pedestals=str(tmp_path / "bad.npy")))
-        assert not (tmp_path / "out").exists()
+        for file_format in ("npz", "h5"):
+            with pytest.raises(FormatError):
+                dump_run(run, options(tmp_path, pedestals=str(tmp_path / "bad.npy"), file_format=file_format))
+            assert not (tmp_path / "out").exists()
         dump_run(run, options(tmp_path))
         before = (tmp_path / "out" / RECORD).read_bytes()
         with pytest.raises(MetadataError):

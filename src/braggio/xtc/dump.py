@@ -256,9 +256,9 @@ class _Dump:
                 file.publish(self.overwrite)
                 self.report.outputs.append(os.fspath(target))
         finally:
+            if not self.report.outputs and not file.count:
+                part.unlink(missing_ok=True)
             file.close()
-        if not self.report.outputs:
-            part.unlink(missing_ok=True)
 
     def _keep_file(self, target: Path) -> None:
         import h5py

@@ -5,10 +5,12 @@ word, a type and a version. `XtcFile` reads them, `types.decode` makes records o
 format and is refused.
 """
 
+from braggio.formats.xtc.cspad import CspadConfig
+from braggio.formats.xtc.epics import Epics
 from braggio.formats.xtc.jungfrau import JungfrauConfig
 from braggio.formats.xtc.names import damage_names, matches, psana_name, source_name, type_name
 from braggio.formats.xtc.stream import CSPAD_SHAPE, Contribution, Datagram, XtcFile, describe, time_text
-from braggio.formats.xtc.types import COVERED, CspadConfig, EBeam, Epics, EvrData, Image, decode
+from braggio.formats.xtc.types import COVERED, EBeam, EvrData, Image, decode
 
 __all__ = [
     "COVERED",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from braggio._core import Source, read_cspad, unpack_xtc, walk_xtc
 from braggio.errors import FormatError, TruncatedError, UnsupportedError, about
+from braggio.formats.xtc.cspad import CspadConfig
 from braggio.formats.xtc.jungfrau import JungfrauConfig, read_image
 from braggio.formats.xtc.names import (
     COMPRESSED,
@@ -24,7 +25,7 @@ from braggio.formats.xtc.names import (
     type_name,
     type_of,
 )
-from braggio.formats.xtc.types import CspadConfig, decode, require_covered
+from braggio.formats.xtc.types import decode, require_covered
 
 HEADER = 20
 CSPAD_SHAPE = (4, 8, 185, 388)
