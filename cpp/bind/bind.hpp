@@ -68,6 +68,7 @@ void add_peaks(py::module_& module);
 void add_ranks(py::module_& module);
 void add_boxes(py::module_& module);
 void add_accumulate(py::module_& module);
+void add_xtc(py::module_& module);
 void add_pickle(py::module_& module);
 void add_cbf(py::module_& module);
 

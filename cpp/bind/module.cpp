@@ -21,6 +21,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   braggio::bind::add_ranks(module);
   braggio::bind::add_boxes(module);
   braggio::bind::add_accumulate(module);
+  braggio::bind::add_xtc(module);
   braggio::bind::add_pickle(module);
   braggio::bind::add_cbf(module);
 }

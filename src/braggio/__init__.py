@@ -20,6 +20,7 @@ _HOMES = {
     "particles": "braggio.particles",
     "laue": "braggio.laue",
     "matching": "braggio.matching",
+    "xtc": "braggio.xtc",
     "xfel": "braggio.xfel",
     "formats": "braggio.formats",
     "kernels": "braggio.kernels",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from braggio import microed as microed
     from braggio import particles as particles
     from braggio import xfel as xfel
+    from braggio import xtc as xtc
     from braggio.errors import BraggioError as BraggioError
     from braggio.errors import DataWarning as DataWarning
     from braggio.formats import info as info

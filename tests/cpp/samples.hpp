@@ -24,6 +24,7 @@ class File {
   }
   File& i16(std::initializer_list<std::int16_t> values) { return put(values); }
   File& u16(std::initializer_list<std::uint16_t> values) { return put(values); }
+  File& u32(std::initializer_list<std::uint32_t> values) { return put(values); }
   File& i32(std::initializer_list<std::int32_t> values) { return put(values); }
   File& u64(std::initializer_list<std::uint64_t> values) { return put(values); }
   File& f32(std::initializer_list<float> values) { return put(values); }
@@ -111,6 +112,45 @@ inline std::vector<std::byte> smv_sample() {
   file.text("{\nHEADER_BYTES=  512;\nDIM=2;\nBYTE_ORDER=little_endian;\nTYPE=unsigned_short;\nSIZE1=2;\nSIZE2=2;\n");
   file.text("PIXEL_SIZE=0.028;\nDISTANCE=nan;\nCOMMENT={a=b};\n}\n").pad(512, ' ');
   file.u16({0, 1, 351, 65535});
+  return file;
+}
+
+// Configure with an alias and an EPICS name, and two events: a container with a camera's frame inside a container, and
+// a compressed one beside it.
+inline std::vector<std::byte> xtc_sample() {
+  File file;
+  const auto datagram = [&](std::uint32_t service, std::uint32_t time, std::uint32_t payload) {
+    file.u32({5, time, 77 | service << 24, 1234 | 1u << 17, 54});       // ns, s, ticks and service, fiducials, env
+    file.u32({0, 0x03000ca1, 0xac150a0b, 1 | 1u << 16, 20 + payload});  // damage, source, Xtc V1, extent
+  };
+  const auto xtc = [&](std::uint32_t log, std::uint32_t phy, std::uint32_t type, std::uint32_t payload) {
+    file.u32({0, log, phy, type, 20 + payload});
+  };
+  datagram(4, 1417419351, 20 + 44);
+  xtc(1, 0, 69 | 1u << 16, 44);  // AliasConfig V1
+  file.u32({1, 0x010001f0, 0x20000a00}).text("DscCsPad").pad(40 + 20 + 44);
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    datagram(12, 1417419361 + i, 20 + 20 + 20 + 24 + 20 + 44);
+    xtc(0x02000064, 0, 1 | 1u << 16, 20 + 20 + 24);  // container
+    xtc(0x02000065, 0, 1 | 1u << 16, 20 + 24);       // in it another
+    xtc(0x010001f2, 0x1c000400, 2 | 1u << 16, 24);   // Frame V1: 2 x 2 pixels of 10 bits
+    file.u32({2, 2, 10, 32}).u16({100, 101, 102, 103});
+    xtc(0x010001f3, 0x1c000401, 2 | 1u << 16 | 1u << 31, 44);                   // the same, compressed
+    file.u32({0, 0, 0, 24, 24}).u32({2, 2, 10, 32}).u16({100, 101, 102, 103});  // no header, engine 0
+  }
+  return file;
+}
+
+// 3 and 5 elements of 16 bits, by Hist16 with a plain bitmap and by HistN with run lengths.
+inline std::vector<std::byte> xtc_packed_sample() {
+  File file;
+  file.u32({4}).text("head").u32({1, 0, 6, 12 + 2 + 4 + 4 + 4 + 2});
+  file.u32({1, 100 + 101 + 2000, 2 + 4 + 4 + 4 + 2}).u16({100}).u32({4});  // flag, checksum, size; base, bytes
+  file.put<unsigned char>({0, 1, 0xd0, 0x07}).u32({1}).u16({0b011});       // data; bitmap
+  file.pad((file.size() + 3) / 4 * 4);
+  file.u32({0}).u32({2, 0, 10, 12 + 12 + 4 + 4 + 4});
+  file.u16({3, 2}).u32({1000 + 1001 + 1002 + 1003 + 1, 12 + 4 + 4 + 4});  // flag, depth; checksum, size
+  file.u16({10, 2}).u32({1000, 4}).u32({0b0000000001'11'10'01'00}).u32({2}).u16({1, 0b01111});
   return file;
 }
 

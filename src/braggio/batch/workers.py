@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -45,9 +45,7 @@ def _outcomes(
     work: Callable[[Item, State], Result], items: Sequence[Item], threads: int, state: Callable[[], State]
 ) -> Iterator[Result]:
     if threads <= 1:
-        only = state()
-        for item in items:
-            yield work(item, only)
+        yield from _one_by_one(work, items, state)
         return
     free = [state() for _ in range(threads)]  # list.pop and append are atomic: one state per running call
 
@@ -68,10 +66,20 @@ def _outcomes(
                 future.cancel()
 
 
+def _one_by_one(
+    work: Callable[[Item, State], Result], items: Iterable[Item], state: Callable[[], State]
+) -> Iterator[Result]:
+    only = state()
+    for item in items:
+        yield work(item, only)
+
+
 def streamed(
-    work: Callable[[Item, State], Result], items: Sequence[Item], *, threads: int, state: Callable[[], State]
+    work: Callable[[Item, State], Result], items: Iterable[Item], *, threads: int, state: Callable[[], State]
 ) -> Iterator[Result]:
     """As `in_order`, one result at a time and never more than a few ahead: for results too large to keep.
+
+    `items` may be an iterator too: it is asked for the next item when there is room for one.
 
     Examples
     --------
@@ -79,7 +87,7 @@ def streamed(
     [2, 4, 6]
     """
     if threads <= 1:
-        yield from _outcomes(work, items, 1, state)
+        yield from _one_by_one(work, items, state)
         return
     free = [state() for _ in range(threads)]
 

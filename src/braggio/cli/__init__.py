@@ -27,6 +27,7 @@ COMMANDS = {
     "slurm-script": ("print a Slurm script that carries out a plan", "braggio.cli.slurm_script"),
     "relion-job": ("run as an External job of RELION", "braggio.cli.relion_job"),
     "selftest": ("print versions and limits, and convert and check the demo series", "braggio.cli.selftest"),
+    "xtc": ("look into LCLS-I event streams and dump their images (cctbx.xfel.xtc_dump)", "braggio.cli.xtc"),
     "pickle": ("print or scan image and integration pickles, never unpickling them", "braggio.cli.pickle"),
     "pickle2cbf": ("convert image pickles to CBF", "braggio.cli.pickle2cbf"),
     "cbf2pickle": ("convert CBF files to image pickles", "braggio.cli.cbf2pickle"),
