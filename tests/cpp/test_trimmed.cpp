@@ -12,6 +12,7 @@
 #include "levels.hpp"
 
 using namespace braggio;
+using braggio::testing::levels;
 
 namespace {
 
@@ -72,8 +73,10 @@ std::vector<T> noise(std::size_t frames, std::size_t pixels, double mean, double
   std::normal_distribution<double> normal(mean, width);
   std::vector<T> values(frames * pixels);
   for (T& value : values) value = static_cast<T>(std::clamp(normal(random), 0.0, 120.0 + mean));
-  for (std::size_t i = 0; i < values.size(); i += 37) values[i] = std::numeric_limits<T>::max();  // hot pixels
-  for (std::size_t i = 0; i < values.size(); i += pixels) values[i] = static_cast<T>(3);          // a constant one
+  // Hot pixels, if not as hot as the greatest float64: its square is beyond float64.
+  constexpr T hot = std::is_same_v<T, double> ? static_cast<T>(1000) : std::numeric_limits<T>::max();
+  for (std::size_t i = 0; i < values.size(); i += 37) values[i] = hot;
+  for (std::size_t i = 0; i < values.size(); i += pixels) values[i] = static_cast<T>(3);  // a constant one
   return values;
 }
 

@@ -248,10 +248,11 @@ BRAGGIO_INLINE void find_orders(const K* keys, std::size_t frames, std::size_t k
   const V top = V{} + Keys<K, vector_bytes>::top;
   for (std::size_t g = 0; g < Keys<K, vector_bytes>::groups; ++g) {
     const K* column = keys + g * Keys<K, vector_bytes>::width;
-    C found0 = C{} + zero, found1 = found0, found3 = found0;  // keys, as bits
-    C reach1 = C{} + static_cast<U>(kept), reach3 = reach1;   // keys not above the found one
+    C found0 = reinterpret_cast<C>(V{} + Keys<K, vector_bytes>::zero), found1 = found0, found3 = found0;
+    C reach1 = C{} + static_cast<U>(kept), reach3 = reach1;  // keys not above the found one
     for (unsigned bit = bits; bit-- > 0;) {
-      const C step = C{} + static_cast<U>(U{1} << bit);
+      const auto weight = static_cast<U>(U{1} << bit);
+      const C step = C{} + weight;
       const C try0 = found0 + step, try1 = found1 + step, try3 = found3 + step;
       const V limit0 = reinterpret_cast<V>(try0), limit1 = reinterpret_cast<V>(try1),
               limit3 = reinterpret_cast<V>(try3);
