@@ -16,6 +16,9 @@ def by_sorting(stack, n_removed):
 
 def check(stack, n_removed, threads=1):
     found = trimmed(stack, n_removed, threads=threads)
+    numba = trimmed(stack, n_removed, threads=threads, engine="numba")
+    for name, ours, theirs in zip(found._fields, found, numba, strict=True):
+        assert np.array_equal(ours, theirs), f"the engines differ in {name}"
     avg, spread, iqr = by_sorting(stack, n_removed)
     assert np.array_equal(found.max, stack.max(axis=0)) and np.array_equal(found.arg, stack.argmax(axis=0))
     if stack.dtype.kind != "f" and stack.dtype.itemsize <= 2:  # exact to the last bit

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.kernels.jit import jit
-from braggio.kernels.trimmed import LANES, PixelSums, native
+from braggio.kernels.jit import in_ranges, jit
+from braggio.kernels.trimmed import PixelSums, native
 
 COUNTED = 1024  # value ranges below this are sorted by counting: 1 us against 5 for 200 values (bench_laue)
 
@@ -89,7 +88,7 @@ def kruskal(
     counts = np.empty(pixels, np.int32) if kept is None else kept
     limits = critical_values(alpha, len(groups))
     kernel = _float_pixels if values.dtype.kind == "f" else _integer_pixels
-    _in_ranges(
+    in_ranges(
         lambda start, stop: kernel(values, start, stop, block, len(groups), limits, counts, *sums), pixels, threads
     )
     return sums, counts
@@ -133,18 +132,6 @@ def _chi2_sf(x: float, freedom: int) -> float:
         term *= half / order
         order += 1.0
     return total
-
-
-def _in_ranges(work: Any, pixels: int, threads: int) -> None:
-    """work(start, stop) over ranges of whole lanes that make up ``range(pixels)``, in up to `threads` threads."""
-    parts = max(1, min(threads, pixels // (16 * LANES)))
-    edges = [pixels * part // parts // LANES * LANES for part in range(parts)] + [pixels]
-    if parts == 1:
-        work(0, pixels)
-        return
-    with ThreadPoolExecutor(parts, thread_name_prefix="braggio") as pool:
-        for _ in pool.map(work, edges[:-1], edges[1:]):
-            pass
 
 
 @jit

