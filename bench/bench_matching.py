@@ -1,4 +1,4 @@
-"""Template matching: picking, maps to CSV, accumulating, boxes; against scikit-image, numpy and (where installed) torch."""
+"""Template matching: picking, maps to CSV, accumulating, boxes; against scikit-image, numpy, torch if it is there."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@
 
 #include "braggio/cpu.hpp"
 #include "braggio/error.hpp"
+#include "braggio/radix.hpp"
 
 namespace braggio {
 
@@ -26,12 +27,21 @@ struct PickRules {
   const std::uint8_t* allowed = nullptr;  // one byte a pixel, 0: no peak here; null: anywhere
 };
 
-// Does anything lie above the cutoff? NaN does not.
-struct AnyAbove {
-  BRAGGIO_INLINE bool run(const float* values, std::size_t count, float cutoff) {
-    int any = 0;
-    for (std::size_t i = 0; i < count; ++i) any |= static_cast<int>(values[i] > cutoff);
-    return any != 0;
+// A bit for each 16 values in which anything lies above the cutoff; NaN does not. Bit i is of the values from 16 i on.
+struct SiftAbove {
+  static constexpr std::size_t group = 16, groups = 64;
+
+  BRAGGIO_INLINE std::uint64_t run(const float* values, std::size_t count, float cutoff) {
+    std::uint64_t found = 0;
+    for (std::size_t start = 0; start < count; start += group) {
+      std::uint32_t any = 0;
+      if (count - start >= group)
+        for (std::size_t i = 0; i < group; ++i) any |= values[start + i] > cutoff ? 1u : 0u;
+      else
+        for (std::size_t i = start; i < count; ++i) any |= values[i] > cutoff ? 1u : 0u;
+      found |= std::uint64_t{any} << (start / group);
+    }
+    return found;
   }
 };
 
@@ -96,27 +106,26 @@ class Painted {
   std::vector<std::size_t> reach_{};
 };
 
-// A candidate as one number: higher values first, equal ones in raster order. -0 equals +0.
-inline std::uint64_t candidate(float value, std::size_t index) {
-  const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);
-  const std::uint32_t rising = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
-  return static_cast<std::uint64_t>(~rising) << 32 | static_cast<std::uint64_t>(index);
-}
+// A candidate as one number: higher values first, equal ones in raster order.
+inline std::uint64_t candidate(float value, std::size_t index) { return keyed(~rising_bits(value), index); }
 
 inline std::vector<std::uint64_t> candidates(const float* map, std::size_t height, std::size_t width,
                                              const PickRules& rules, Level level) {
   std::vector<std::uint64_t> found;
   const std::size_t border = rules.border;
   if (height <= 2 * border || width <= 2 * border) return found;
-  constexpr std::size_t chunk = 1024;
+  constexpr std::size_t group = SiftAbove::group, chunk = group * SiftAbove::groups;
   for (std::size_t row = border; row < height - border; ++row) {
     const std::size_t stop = (row + 1) * width - border;
     for (std::size_t start = row * width + border; start < stop; start += chunk) {
       const std::size_t end = std::min(start + chunk, stop);
-      if (!on_level<AnyAbove>(level, map + start, end - start, rules.cutoff)) continue;
-      for (std::size_t i = start; i < end; ++i)
-        if (map[i] > rules.cutoff && (rules.allowed == nullptr || rules.allowed[i] != 0))
-          found.push_back(candidate(map[i], i));
+      std::uint64_t groups = on_level<SiftAbove>(level, map + start, end - start, rules.cutoff);
+      for (; groups != 0; groups &= groups - 1) {
+        const std::size_t first = start + group * static_cast<std::size_t>(std::countr_zero(groups));
+        for (std::size_t i = first; i < std::min(first + group, end); ++i)
+          if (map[i] > rules.cutoff && (rules.allowed == nullptr || rules.allowed[i] != 0))
+            found.push_back(candidate(map[i], i));
+      }
     }
   }
   return found;
@@ -128,12 +137,12 @@ inline std::vector<std::int64_t> pick_peaks(const float* map, std::size_t height
   if (width != 0 && height > std::numeric_limits<std::uint32_t>::max() / width)
     throw Error(Fault::limit, "map", "fewer than 2^32 pixels", std::to_string(height) + " x " + std::to_string(width));
   std::vector<std::uint64_t> ordered = candidates(map, height, width, rules, level);
-  std::sort(ordered.begin(), ordered.end());
+  sort_by_key(ordered);
   std::vector<std::int64_t> peaks;
   Painted gone(height, width, rules.radius);
   for (const std::uint64_t each : ordered) {
     if (peaks.size() >= rules.max_peaks) break;
-    const std::size_t index = each & 0xffffffffu;
+    const std::size_t index = place_of(each);
     const std::size_t row = index / width, column = index % width;
     if (gone.at(row, column)) continue;
     gone.disc(row, column);

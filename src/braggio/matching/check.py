@@ -101,14 +101,14 @@ def check(result: MatchResult) -> CheckReport:
     spread, errors = _spread(maps, problems) if one_shape else ("unknown", {})
     count = _count(result, problems, notes)
     mode = _mode(result, shapes, problems, notes) if one_shape else "unknown"
-    position, found = _position(result, maps, mode, count, notes)
+    position, shown = _position(result, maps, mode, count, notes)
     return CheckReport(
         shape=next(iter(shapes.values()), None),
         spread=spread,
         spread_errors=errors,
         mode=mode,
         position=position,
-        position_evidence=found,
+        position_evidence=shown,
         n_correlations=count,
         bad_pixels=bad,
         problems=tuple(problems),

@@ -30,7 +30,7 @@ def round_template(template: FrameStack) -> NDArray[np.float64]:
     found = means[ring]
     found -= found.mean()
     norm = float(np.sqrt((found**2).sum()))
-    return found / norm if norm > 0 else found
+    return np.asarray(found / norm if norm > 0 else found)
 
 
 def evidence(image: NDArray[np.float32], template: NDArray[np.float64], y: ArrayLike, x: ArrayLike) -> dict[str, float]:
