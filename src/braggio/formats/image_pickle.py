@@ -202,6 +202,11 @@ def from_value(value: Any, path: str | None = None) -> ImagePickle:
         return ImagePickle(value, path)
 
 
+def _are_areas(areas: Any) -> bool:
+    integers = isinstance(areas, np.ndarray) and areas.dtype.kind in "iu" and areas.size > 0 and areas.size % 4 == 0
+    return integers and bool(np.abs(areas.astype(np.float64)).max() < 2**31)
+
+
 def shown(value: Any) -> str:
     """A value for an error: short, whatever it is."""
     text = repr(value) if isinstance(value, (str, bytes, int, float, tuple, type(None))) else type(value).__name__
