@@ -182,9 +182,11 @@ inline Text to_latin1(std::string_view utf8, std::uint64_t offset, Level level =
   const std::size_t size = utf8.size();
   const auto leads = [](unsigned char c) { return static_cast<unsigned char>((c & 0xfe) == 0xc2); };
   unsigned char wrong = 0;
-  for (std::size_t i = 1; i < size; ++i)
-    wrong |= static_cast<unsigned char>(((from[i] & 0xc0) == 0x80) ^ leads(from[i - 1]) |
-                                        ((from[i] >= 0xc0) ^ leads(from[i])));
+  for (std::size_t i = 1; i < size; ++i) {
+    const unsigned char c = from[i];
+    wrong |= static_cast<unsigned char>(((c & 0xc0) == 0x80) != (leads(from[i - 1]) != 0));
+    wrong |= static_cast<unsigned char>((c >= 0xc0) != (leads(c) != 0));
+  }
   const bool ends = size == 0 || ((from[0] < 0x80 || leads(from[0])) && !leads(from[size - 1]));
   if (wrong != 0 || !ends)
     throw Error(Fault::format, "_codecs.encode", "characters below 256 in UTF-8", "another text", offset);

@@ -194,10 +194,7 @@ def from_value(value: Any, path: str | None = None) -> ImagePickle:
         if not all(isinstance(size, int) for size in sizes) or sizes != data.shape:
             raise FormatError(field="SIZE1, SIZE2", expected=data.shape, found=shown(sizes))
         areas = value.get("ACTIVE_AREAS")
-        integers = isinstance(areas, np.ndarray) and areas.dtype.kind in "iu" and areas.size > 0
-        if areas is not None and not (
-            integers and areas.size % 4 == 0 and np.abs(areas.astype(np.float64)).max() < 2**31
-        ):
+        if areas is not None and not _are_areas(areas):
             raise FormatError(field="ACTIVE_AREAS", expected="four integers per tile", found=_describe(areas))
         return ImagePickle(value, path)
 
