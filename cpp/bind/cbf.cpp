@@ -99,6 +99,58 @@ py::bytes decode_section(const HeldSource& held, std::uint64_t offset, std::uint
   return digest ? py::bytes(reinterpret_cast<const char*>(found.data()), found.size()) : py::bytes();
 }
 
+// Several sections of one codec, each a part of `out` along its first axis; their MD5, four at a time.
+std::vector<py::bytes> decode_sections(const HeldSource& held,
+                                       const std::vector<std::pair<std::uint64_t, std::uint64_t>>& places,
+                                       const std::string& codec, const py::array& out, bool digest) {
+  require_writeable(out, "out");
+  const Codec chosen = codec_named(codec);
+  if (out.ndim() < 2 || static_cast<std::size_t>(out.shape(0)) != places.size())
+    throw py::value_error("out must have a part for each section");
+  const auto element = static_cast<std::size_t>(out.itemsize());
+  packed::Layout layout{.v2 = chosen == Codec::packed_v2};
+  const auto axes = static_cast<std::size_t>(out.ndim()) - 1;
+  if (axes > 3) throw py::value_error("a section has 1 to 3 axes");
+  std::size_t* const lengths[] = {&layout.fast, &layout.mid, &layout.slow};
+  for (std::size_t i = 0; i < axes; ++i)
+    *lengths[i] = static_cast<std::size_t>(out.shape(static_cast<py::ssize_t>(axes - i)));
+  auto* target = static_cast<std::byte*>(const_cast<void*>(out.data()));
+  std::vector<Md5::Digest> found(places.size());
+  {
+    py::gil_scoped_release release;
+    std::uint64_t total = 0;
+    for (const auto& [offset, size] : places) total = checked_sum(total, size, "sections");
+    if (total > held.source.size())
+      throw Error(Fault::truncated, "X-Binary-Size", std::to_string(total) + " bytes",
+                  std::to_string(held.source.size()));
+    const auto memory = std::make_unique_for_overwrite<std::byte[]>(total);
+    std::vector<Bytes> data;
+    std::uint64_t used = 0;
+    for (const auto& [offset, size] : places) {
+      const MutableBytes part(memory.get() + used, size);
+      held.source.read(offset, part);
+      data.emplace_back(part);
+      used += size;
+    }
+    for_ranges(2, digest && total >= digest_alone ? 2 : 1, [&](std::size_t start, std::size_t stop, std::size_t) {
+      for (std::size_t task = start; task < stop; ++task) {
+        for (std::size_t i = 0; task == 0 && i < data.size(); ++i)
+          decode(data[i], chosen, layout, target + i * layout.count() * element, element);
+        for (std::size_t i = 0; task == 1 && digest && i < data.size(); i += 4) {
+          std::array<Bytes, 4> four{};
+          for (std::size_t k = 0; k < 4 && i + k < data.size(); ++k) four[k] = data[i + k];
+          const auto digests = Md5::of_four(four);
+          for (std::size_t k = 0; k < 4 && i + k < data.size(); ++k) found[i + k] = digests[k];
+        }
+      }
+    });
+  }
+  std::vector<py::bytes> results;
+  for (const Md5::Digest& each : found)
+    results.emplace_back(reinterpret_cast<const char*>(each.data()), digest ? each.size() : 0);
+  return results;
+}
+
 py::bytes md5(const HeldSource& held, std::uint64_t offset, std::uint64_t size) {
   const Bytes data = held.source.view(offset, size);
   const Md5::Digest found = Md5::of(data);
@@ -129,6 +181,9 @@ void add_cbf(py::module_& module) {
   module.def("decode_section", &decode_section, py::arg("source"), py::arg("offset"), py::arg("size"), py::arg("codec"),
              py::arg("out").noconvert(), py::kw_only(), py::arg("flat") = false, py::arg("uncorrelated") = false,
              py::arg("digest") = false, "Fill `out` from a CBF section; gives its MD5 when `digest` is asked for.");
+  module.def("decode_sections", &decode_sections, py::arg("source"), py::arg("places"), py::arg("codec"),
+             py::arg("out").noconvert(), py::kw_only(), py::arg("digest") = false,
+             "Fill out[i] from the section at places[i] = (offset, size); gives their MD5 when asked for.");
   module.def("encode_section", &encode_section, py::arg("array").noconvert(), py::arg("codec"),
              "The CBF section of a native array.");
   module.def("md5", &md5, py::arg("source"), py::arg("offset"), py::arg("size"), "MD5 of bytes in memory.");

@@ -83,6 +83,20 @@ def test_a_real_file(real_data: Path) -> None:
     assert (opened.read_tile(37) == pixels[37]).all()
 
 
+def test_damage_in_one_of_several_sections(real_data: Path, tmp_path: Path) -> None:
+    data = bytearray((real_data / "xfel" / REAL[0]).read_bytes())
+    data[1_200_000] ^= 1
+    path = tmp_path / "x.cbf"
+    path.write_bytes(data)
+    opened = open_cspad_cbf(path)
+    for read in (opened.read_raw, opened.read_tiles):
+        with pytest.raises(FormatError, match=r"x\.cbf.*section 3 is damaged|packed"):
+            read()
+    assert (opened.read_tile(0) == open_cspad_cbf(real_data / "xfel" / REAL[0]).read_tile(0)).all()
+    with pytest.raises(ValueError, match="verify"):
+        opened.read_raw(verify="maybe")  # type: ignore[arg-type]
+
+
 def test_the_real_pixels_as_pycbf_reads_them(real_data: Path) -> None:
     pycbf = pytest.importorskip("pycbf")
     for name in REAL:

@@ -1,8 +1,8 @@
 // MD5 (RFC 1321), which CBF files carry to tell a damaged binary section.
 #pragma once
 
+#include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -14,10 +14,47 @@ class Md5 {
  public:
   using Digest = std::array<std::byte, 16>;
 
-  static Digest of(Bytes bytes) {
-    Md5 md5;
-    std::size_t at = 0;
-    for (; bytes.size() - at >= 64; at += 64) md5.add(bytes.data() + at);
+  static Digest of(Bytes bytes) { return finish(start<std::uint32_t>(), bytes, 0); }
+
+  // Four at a time: a digest waits for itself at every step, so that four of them cost little more than one.
+  static std::array<Digest, 4> of_four(const std::array<Bytes, 4>& all) {
+    std::size_t blocks = all[0].size() / 64;
+    for (const Bytes bytes : all) blocks = std::min(blocks, bytes.size() / 64);
+    State<Four> states = start<Four>();
+    for (std::size_t block = 0; block < blocks; ++block)
+      add<Four>(states, [&](unsigned i) {
+        Four word{};
+        for (unsigned k = 0; k < 4; ++k) word[k] = little(all[k].data() + 64 * block + std::size_t{4} * i);
+        return word;
+      });
+    std::array<Digest, 4> digests{};
+    for (unsigned k = 0; k < 4; ++k)
+      digests[k] = finish({states[0][k], states[1][k], states[2][k], states[3][k]}, all[k], 64 * blocks);
+    return digests;
+  }
+
+ private:
+  typedef std::uint32_t Four __attribute__((vector_size(16)));
+  template <class Word>
+  using State = std::array<Word, 4>;
+
+  template <class Word>
+  static State<Word> start() {
+    const Word zero{};
+    return {zero + 0x67452301u, zero + 0xefcdab89u, zero + 0x98badcfeu, zero + 0x10325476u};
+  }
+
+  static std::uint32_t little(const std::byte* from) {
+    std::uint32_t word;
+    std::memcpy(&word, from, 4);
+    return native_order == ByteOrder::little ? word : byte_swapped(word);
+  }
+
+  static Digest finish(State<std::uint32_t> state, Bytes bytes, std::size_t at) {
+    const auto add_at = [&](const std::byte* block) {
+      add<std::uint32_t>(state, [&](unsigned i) { return little(block + std::size_t{4} * i); });
+    };
+    for (; bytes.size() - at >= 64; at += 64) add_at(bytes.data() + at);
     std::array<std::byte, 128> tail{};
     const std::size_t rest = bytes.size() - at;
     if (rest > 0) std::memcpy(tail.data(), bytes.data() + at, rest);
@@ -25,21 +62,14 @@ class Md5 {
     const std::size_t length = rest < 56 ? 64 : 128;
     std::uint64_t bits = std::uint64_t{8} * bytes.size();
     for (std::size_t i = 0; i < 8; ++i, bits >>= 8) tail[length - 8 + i] = static_cast<std::byte>(bits);
-    for (std::size_t block = 0; block < length; block += 64) md5.add(tail.data() + block);
+    for (std::size_t block = 0; block < length; block += 64) add_at(tail.data() + block);
     Digest digest{};
-    for (std::size_t i = 0; i < 16; ++i) digest[i] = static_cast<std::byte>(md5.state_[i / 4] >> (8 * (i % 4)));
+    for (std::size_t i = 0; i < 16; ++i) digest[i] = static_cast<std::byte>(state[i / 4] >> (8 * (i % 4)));
     return digest;
   }
 
- private:
-  using Words = std::array<std::uint32_t, 16>;
-
-  template <class Mix>
-  static void step(std::uint32_t& a, std::uint32_t b, std::uint32_t mixed, std::uint32_t word, Mix constant, int turn) {
-    a = b + std::rotl(a + mixed + word + constant, turn);
-  }
-
-  void add(const std::byte* block) {
+  template <class Word, class Load>
+  static void add(State<Word>& state, Load&& load_word) {
     // floor(2^32 |sin(i + 1)|)
     static constexpr std::uint32_t sines[64] = {
         0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501,
@@ -51,14 +81,12 @@ class Md5 {
         0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
         0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391};
     static constexpr int turns[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
-    Words words;
-    std::memcpy(words.data(), block, 64);
-    if constexpr (native_order == ByteOrder::big)
-      for (std::uint32_t& word : words) word = byte_swapped(word);
-    auto [a, b, c, d] = state_;
+    Word words[16];
+    for (unsigned i = 0; i < 16; ++i) words[i] = load_word(i);
+    Word a = state[0], b = state[1], c = state[2], d = state[3];
 #pragma GCC unroll 64
     for (unsigned i = 0; i < 64; ++i) {
-      std::uint32_t mixed = 0;
+      Word mixed{};
       unsigned word = 0;
       if (i < 16) {
         mixed = d ^ (b & (c ^ d));
@@ -73,20 +101,18 @@ class Md5 {
         mixed = c ^ (b | ~d);
         word = (7 * i) % 16;
       }
-      step(a, b, mixed, words[word], sines[i], turns[i / 16][i % 4]);
-      const std::uint32_t last = d;
+      const Word sum = a + mixed + words[word] + sines[i];
+      const int turn = turns[i / 16][i % 4];
+      a = d;
       d = c;
       c = b;
-      b = a;
-      a = last;
+      b = b + ((sum << turn) | (sum >> (32 - turn)));
     }
-    state_[0] += a;
-    state_[1] += b;
-    state_[2] += c;
-    state_[3] += d;
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
   }
-
-  std::array<std::uint32_t, 4> state_{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
 };
 
 }  // namespace braggio

@@ -19,7 +19,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from braggio._core import PartFile, Source, decode_section, md5
+from braggio._core import PartFile, Source, decode_section, decode_sections, md5
 from braggio.errors import DataWarning, FormatError, LimitError, TruncatedError, UnsupportedError, about
 from braggio.formats import cif, pickled
 from braggio.kernels.cbf import Codec, encode, most_values
@@ -94,8 +94,7 @@ class Section:
         FormatError
             Damaged: the MD5, a count or a code is wrong. TruncatedError when the bytes end too early.
         """
-        if verify not in ("raise", "warn", "skip"):
-            raise ValueError(f"verify must be raise, warn or skip, not {verify!r}")
+        _require_known(verify)
         if out is None:
             out = np.empty(self.shape, self.dtype.newbyteorder("="))
         elif out.dtype != self.dtype.newbyteorder("=") or out.size != int(np.prod(self.shape)):
@@ -113,19 +112,61 @@ class Section:
                 uncorrelated=self.uncorrelated,
                 digest=check,
             )
-            if check and found != self.digest:
-                error = FormatError(
-                    f"section {self.id} is damaged",
-                    field="Content-MD5",
-                    expected=_text_digest(self.digest or b""),
-                    found=_text_digest(found),
-                )
-                if verify == "raise":
-                    raise error
-                warnings.warn(str(error), DataWarning, stacklevel=2)
+            if check:
+                self._checked(found, verify)
         if self.codec == "none" and not self.dtype.isnative:
             out.byteswap(inplace=True)
         return out
+
+    def _checked(self, found: bytes, verify: Verify) -> None:
+        """Raise or warn where the MD5 found is not the one stated."""
+        if self.digest is None or found == self.digest:
+            return
+        error = FormatError(
+            f"section {self.id} is damaged",
+            path=self.path,
+            field="Content-MD5",
+            expected=_text_digest(self.digest),
+            found=_text_digest(found),
+        )
+        if verify == "raise":
+            raise error
+        warnings.warn(str(error), DataWarning, stacklevel=3)
+
+
+def _require_known(verify: str) -> None:
+    if verify not in ("raise", "warn", "skip"):
+        raise ValueError(f"verify must be raise, warn or skip, not {verify!r}")
+
+
+def read_together(sections: Sequence[Section], *, verify: Verify = "raise") -> NDArray[Any]:
+    """(n, ...) pixels of sections of one shape and type.
+
+    Sections of one codec in one file are read in one go: one large array, and digests four at a time.
+
+    Raises
+    ------
+    FormatError
+        Sections of several shapes or types, or damaged ones.
+    """
+    _require_known(verify)
+    kinds = {(section.shape, section.dtype) for section in sections}
+    if len(kinds) != 1:
+        raise FormatError(field="sections", expected="one shape and type", found=sorted(map(str, kinds)))
+    first = sections[0]
+    whole = np.empty((len(sections), *first.shape), first.dtype.newbyteorder("="))
+    ways = {(id(each.source), each.codec, each.flat, each.uncorrelated) for each in sections}
+    if len(ways) > 1 or first.flat or first.uncorrelated or not first.dtype.isnative or first.source is None:
+        for section, out in zip(sections, whole, strict=True):
+            section.read(out=out, verify=verify)
+        return whole
+    places = [(section.offset, section.size) for section in sections]
+    with about(first.path):
+        found = decode_sections(first.source, places, first.codec, whole, digest=verify != "skip")
+        for section, digest in zip(sections, found, strict=True):
+            if verify != "skip":
+                section._checked(digest, verify)
+    return whole
 
 
 def _text_digest(digest: bytes) -> str:
@@ -182,8 +223,9 @@ class Cbf:
         if len(self.sections) == 1 and "array_id" not in data.items:
             return self.sections[0]  # a mini-CBF with panels described for another reader
         for name, value in data.records("array_id", "data"):
-            if name == array_id and value is not None and value.startswith("binary:"):
-                return self.sections[int(value.removeprefix("binary:"))]
+            number = (value or "").removeprefix("binary:")
+            if name == array_id and value != number and number.isdecimal() and int(number) < len(self.sections):
+                return self.sections[int(number)]
         raise FormatError(path=self.path, field="_array_data.array_id", expected=array_id, found="no such section")
 
 

@@ -128,10 +128,7 @@ class CspadCbf:
     def read_raw(self, *, verify: Verify = "raise") -> NDArray[Any]:
         """(4, 8, 185, 388): the arrays as they are stored."""
         with about(self.path):
-            arrays = [section.read(verify=verify) for section in self.file.sections]
-            if len({array.shape for array in arrays}) != 1:
-                raise FormatError(field="arrays", expected="one shape", found=[array.shape for array in arrays])
-            return np.stack(arrays)
+            return cbf.read_together(self.file.sections, verify=verify)
 
 
 def _cut(array: NDArray[Any], tile: Tile) -> NDArray[Any]:
