@@ -65,8 +65,8 @@ def cspad(folder: Path, dtype: str, goal: float) -> Case:
             arrays.append(np.frombuffer(getattr(handle, read)(), kind).reshape(8, 185, 388))
         return arrays
 
-    def ours() -> list[NDArray[Any]]:
-        return [section.read() for section in cbf.open_cbf(path).sections]
+    def ours() -> NDArray[Any]:
+        return open_cspad_cbf(path).read_raw()
 
     def check() -> None:
         for mine, theirs, expected in zip(ours(), by_pycbf(), pixels, strict=True):

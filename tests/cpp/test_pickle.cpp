@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "levels.hpp"
 #include "refusal.hpp"
 
 using namespace braggio;
@@ -96,7 +97,10 @@ TEST_CASE("Latin-1 through UTF-8") {
       utf8 += static_cast<char>(0x80 | (c & 0x3f));
     }
   }
-  CHECK(pickle::to_latin1(utf8, 0) == all);
+  for (const Level level : levels())
+    for (int shift = 0; shift < 16; ++shift)  // escapes at every place in a word
+      CHECK(pickle::to_latin1(std::string(static_cast<std::size_t>(shift), 'x') + utf8, 0, level).view() ==
+            std::string(static_cast<std::size_t>(shift), 'x') + all);
   for (const std::string& bad : {"\xc3"s, "\x80"s, "a\xc3z"s, "\xc4\x80"s, "\xc3\xc3\x80"s, "\xff"s})
     CHECK(refuses(Fault::format, [&] { pickle::to_latin1(bad, 0); }));
 }

@@ -45,7 +45,10 @@ inline unsigned full_width(unsigned element_bits, bool flat) { return flat ? 65 
 
 inline std::uint64_t word_at(Bytes data, std::size_t at) {
   std::uint64_t word = 0;
-  if (at < data.size()) std::memcpy(&word, data.data() + at, std::min<std::size_t>(8, data.size() - at));
+  if (data.size() >= 8 && at <= data.size() - 8) [[likely]]
+    std::memcpy(&word, data.data() + at, 8);
+  else if (at < data.size())
+    std::memcpy(&word, data.data() + at, data.size() - at);
   return native_order == ByteOrder::little ? word : byte_swapped(word);
 }
 

@@ -2,8 +2,10 @@
 // and only the names that cctbx writes are let through. Sizes, depth, sharing and cycles are bounded.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -102,17 +104,30 @@ struct Node {
   Id state = nothing;                 // object
 };
 
+// Bytes of its own, not cleared before they are written: an image's are many.
+struct Text {
+  std::unique_ptr<char[]> bytes;
+  std::size_t size = 0;
+
+  static Text of(std::string_view text) {
+    Text held{std::make_unique_for_overwrite<char[]>(text.size()), text.size()};
+    std::copy(text.begin(), text.end(), held.bytes.get());
+    return held;
+  }
+  std::string_view view() const { return {bytes.get(), size}; }
+};
+
 struct Graph {
   Bytes bytes;
   std::vector<Node> nodes;
   std::deque<std::vector<Id>> items;
-  std::deque<std::string> owned;
+  std::deque<Text> owned;
   std::deque<std::pair<std::string, std::string>> names;  // module, name
   Id root = nothing;
   std::uint64_t end = 0;  // byte after STOP
 
   std::string_view text(const Node& node) const {
-    if (node.owned) return owned[node.start];
+    if (node.owned) return owned[node.start].view();
     return text_of(bytes, node.start, node.size);
   }
   const std::vector<Id>& children(const Node& node) const { return items[node.first]; }
@@ -162,7 +177,7 @@ BRAGGIO_AVX2 inline std::size_t squeeze_words(const unsigned char* from, std::si
 }  // namespace detail
 
 // UTF-8 that holds only characters below 256, as those bytes: what _codecs.encode(text, "latin1") gives.
-inline std::string to_latin1(std::string_view utf8, std::uint64_t offset, Level level = chosen_level()) {
+inline Text to_latin1(std::string_view utf8, std::uint64_t offset, Level level = chosen_level()) {
   const auto* from = reinterpret_cast<const unsigned char*>(utf8.data());
   const std::size_t size = utf8.size();
   const auto leads = [](unsigned char c) { return static_cast<unsigned char>((c & 0xfe) == 0xc2); };
@@ -173,12 +188,12 @@ inline std::string to_latin1(std::string_view utf8, std::uint64_t offset, Level 
   const bool ends = size == 0 || ((from[0] < 0x80 || leads(from[0])) && !leads(from[size - 1]));
   if (wrong != 0 || !ends)
     throw Error(Fault::format, "_codecs.encode", "characters below 256 in UTF-8", "another text", offset);
-  std::string out(size, '\0');
-  auto* to = reinterpret_cast<unsigned char*>(out.data());
+  Text out{std::make_unique_for_overwrite<char[]>(size), 0};
+  auto* to = reinterpret_cast<unsigned char*>(out.bytes.get());
 #if defined(__x86_64__)
-  out.resize(level == Level::baseline ? detail::squeeze(from, size, to) : detail::squeeze_words(from, size, to));
+  out.size = level == Level::baseline ? detail::squeeze(from, size, to) : detail::squeeze_words(from, size, to);
 #else
-  out.resize(detail::squeeze(from, size, to));
+  out.size = detail::squeeze(from, size, to);
 #endif
   return out;
 }
@@ -350,11 +365,11 @@ class Machine {
     node(id).size = step.size;
     push(id);
   }
-  Id make_owned(Kind kind, std::string text) {
+  Id make_owned(Kind kind, Text text) {
     const Id id = make(kind);
     node(id).owned = true;
     node(id).start = graph_.owned.size();
-    node(id).size = text.size();
+    node(id).size = text.size;
     graph_.owned.push_back(std::move(text));
     return id;
   }
@@ -420,7 +435,7 @@ class Machine {
     if (meaning == Meaning::object) return push_object(callee, arguments);
     const std::vector<Id> given = container(arguments, Kind::tuple, "tuple of arguments");
     if (meaning == Meaning::encode) return push(encoded(given));
-    if (meaning == Meaning::bytes && given.empty()) return push(make_owned(Kind::bytes, ""));
+    if (meaning == Meaning::bytes && given.empty()) return push(make_owned(Kind::bytes, {}));
     const bool plain = meaning == Meaning::reconstruct && given.size() == 3 && node(given[1]).kind == Kind::global &&
                        node(given[1]).meaning == Meaning::base && node(given[2]).kind == Kind::none;
     if (!plain) unsafe("a call of " + graph_.names[node(callee).first].second);
@@ -494,10 +509,10 @@ class Machine {
         node(id).real = step.real;
         return push(id);
       }
-      case 'S': return push(make_owned(Kind::byte_string, detail::from_literal(line(step), now_)));
+      case 'S': return push(make_owned(Kind::byte_string, Text::of(detail::from_literal(line(step), now_))));
       case 'T':
       case 'U': return push_slice(Kind::byte_string, step);
-      case 'V': return push(make_owned(Kind::text, detail::from_raw_unicode(line(step), now_)));
+      case 'V': return push(make_owned(Kind::text, Text::of(detail::from_raw_unicode(line(step), now_))));
       case 'X':
       case 0x8c:
       case 0x8d: return push_slice(Kind::text, step);

@@ -182,8 +182,9 @@ class Cbf:
         if len(self.sections) == 1 and "array_id" not in data.items:
             return self.sections[0]  # a mini-CBF with panels described for another reader
         for name, value in data.records("array_id", "data"):
-            if name == array_id and value is not None and value.startswith("binary:"):
-                return self.sections[int(value.removeprefix("binary:"))]
+            number = (value or "").removeprefix("binary:")
+            if name == array_id and value != number and number.isdecimal() and int(number) < len(self.sections):
+                return self.sections[int(number)]
         raise FormatError(path=self.path, field="_array_data.array_id", expected=array_id, found="no such section")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -179,9 +180,26 @@ def number(value: Value, name: str, default: float | None = None) -> float:
     if value is None and default is not None:
         return default
     try:
-        return float((value or "").partition("(")[0])
+        found = float((value or "").partition("(")[0])
     except ValueError:
-        raise MetadataError(field=name, expected="a number", found=repr(value)) from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise MetadataError(field=name, expected="a finite number", found=repr(value))
+    return found
+
+
+def integer(value: Value, name: str) -> int:
+    """A value as an integer of at most 9 digits.
+
+    Examples
+    --------
+    >>> integer("185", "dimension")
+    185
+    """
+    found = number(value, name)
+    if not abs(found) < 1e9 or found != int(found):
+        raise MetadataError(field=name, expected="an integer", found=repr(value))
+    return int(found)
 
 
 def _quoted(value: object) -> str:

@@ -128,10 +128,16 @@ class CspadCbf:
     def read_raw(self, *, verify: Verify = "raise") -> NDArray[Any]:
         """(4, 8, 185, 388): the arrays as they are stored."""
         with about(self.path):
-            arrays = [section.read(verify=verify) for section in self.file.sections]
-            if len({array.shape for array in arrays}) != 1:
-                raise FormatError(field="arrays", expected="one shape", found=[array.shape for array in arrays])
-            return np.stack(arrays)
+            sections = self.file.sections
+            kinds = {(section.shape, section.dtype) for section in sections}
+            if len(kinds) != 1:
+                raise FormatError(field="arrays", expected="one shape and type", found=sorted(map(str, kinds)))
+            first = sections[0]
+            # one array for all: numpy gets large ones in huge pages, whose first touch costs little
+            whole = np.empty((len(sections), *first.shape), first.dtype.newbyteorder("="))
+            for section, out in zip(sections, whole, strict=True):
+                section.read(out=out, verify=verify)
+            return whole
 
 
 def _cut(array: NDArray[Any], tile: Tile) -> NDArray[Any]:

@@ -18,6 +18,8 @@ from braggio.model.lcls_detectors import format_version, timestamp_digits, trans
 EV_ANGSTROM = 12398.4187  # the constant of cxi.print_pickle
 DEFAULT_SATURATION = 90000
 DEFAULT_MINIMUM = -400
+MOST = 1e300  # of a number of the header
+LEAST = 1e-12  # mm, of a pixel
 FAR = 1000.0  # mm: beyond it an unnamed detector is the one downstream
 
 
@@ -60,14 +62,17 @@ class ImagePickle:
     def number(self, name: str, default: float | None = None) -> float:
         """A field as a float."""
         value = self.fields.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise MetadataError(path=self.path, field=name, expected="a number", found=repr(value))
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= MOST:
+            raise MetadataError(path=self.path, field=name, expected="a finite number", found=shown(value))
         return float(value)
 
     @property
     def pixel_size(self) -> float:
         """In mm."""
-        return self.number("PIXEL_SIZE")
+        size = self.number("PIXEL_SIZE")
+        if not size > LEAST:
+            raise MetadataError(path=self.path, field="PIXEL_SIZE", expected="above 0", found=size)
+        return size
 
     @property
     def distance(self) -> float:
@@ -92,7 +97,10 @@ class ImagePickle:
     @property
     def timestamp(self) -> str:
         """As YYYY-MM-DDThh:mmZss.mmm, UTC."""
-        return str(self.fields["TIMESTAMP"])
+        value = self.fields["TIMESTAMP"]
+        if not isinstance(value, str):
+            raise MetadataError(path=self.path, field="TIMESTAMP", expected="text", found=shown(value))
+        return value
 
     @property
     def address(self) -> str | None:
@@ -138,9 +146,13 @@ class ImagePickle:
         moved = np.zeros_like(self.data)
         rows, columns = self.data.shape
         for (s0, f0, s1, f1), (m0, n0, m1, n1) in zip(self.active_areas, self.translated_areas, strict=True):
-            height, width = min(s1 - s0, m1 - m0), min(f1 - f0, n1 - n0)
+            if not (0 <= s0 < s1 <= rows and 0 <= f0 < f1 <= columns):
+                raise GeometryError(
+                    path=self.path, field="ACTIVE_AREAS", expected="tiles within the image", found=(s0, f0, s1, f1)
+                )
+            height, width = max(0, min(s1 - s0, m1 - m0)), max(0, min(f1 - f0, n1 - n0))
             inner = ((s1 - s0) - height) // 2, ((f1 - f0) - width) // 2  # the margin is cut on both sides
-            if min(m0, n0, s0, f0) < 0 or m0 + height > rows or n0 + width > columns:
+            if min(m0, n0) < 0 or m0 + height > rows or n0 + width > columns:
                 raise GeometryError(
                     path=self.path, field="ACTIVE_AREAS", expected="tiles within the image", found=(m0, n0, m1, n1)
                 )
@@ -178,12 +190,27 @@ def from_value(value: Any, path: str | None = None) -> ImagePickle:
         data = value.get("DATA")
         if not isinstance(data, np.ndarray) or data.ndim != 2 or data.size == 0:
             raise FormatError(field="DATA", expected="a flex array of two axes", found=_describe(data))
-        if (value["SIZE1"], value["SIZE2"]) != data.shape:
-            raise FormatError(field="SIZE1, SIZE2", expected=data.shape, found=(value["SIZE1"], value["SIZE2"]))
+        sizes = value["SIZE1"], value["SIZE2"]
+        if not all(isinstance(size, int) for size in sizes) or sizes != data.shape:
+            raise FormatError(field="SIZE1, SIZE2", expected=data.shape, found=shown(sizes))
         areas = value.get("ACTIVE_AREAS")
-        if areas is not None and np.size(areas) % 4:
-            raise FormatError(field="ACTIVE_AREAS", expected="four numbers per tile", found=np.size(areas))
+        integers = isinstance(areas, np.ndarray) and areas.dtype.kind in "iu" and areas.size > 0
+        if areas is not None and not (
+            integers and areas.size % 4 == 0 and np.abs(areas.astype(np.float64)).max() < 2**31
+        ):
+            raise FormatError(field="ACTIVE_AREAS", expected="four integers per tile", found=_describe(areas))
         return ImagePickle(value, path)
+
+
+def _are_areas(areas: Any) -> bool:
+    integers = isinstance(areas, np.ndarray) and areas.dtype.kind in "iu" and areas.size > 0 and areas.size % 4 == 0
+    return integers and bool(np.abs(areas.astype(np.float64)).max() < 2**31)
+
+
+def shown(value: Any) -> str:
+    """A value for an error: short, whatever it is."""
+    text = repr(value) if isinstance(value, (str, bytes, int, float, tuple, type(None))) else type(value).__name__
+    return text if len(text) <= 60 else text[:60] + "..."
 
 
 def _describe(value: Any) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError, GeometryError, MetadataError
-from braggio.formats.cif import Block, Value, number
+from braggio.formats.cif import Block, Value, integer, number
 from braggio.model.geometry import Detector, Group, Matrix, Panel, Vector, frame, rotation
 
 MOST_LEVELS = 32  # of axes that hang from each other
@@ -145,9 +145,9 @@ def read_tiles(block: Block) -> list[Tile]:
         if array_id is None or axis_set is None:
             continue  # of a whole array, which its sections divide
         place = lengths.setdefault((array_id, section), {})
-        place[int(number(precedence, "precedence"))] = (
-            int(number(index, "index")),
-            int(number(dimension, "dimension")),
+        place[integer(precedence, "precedence")] = (
+            integer(index, "index"),
+            integer(dimension, "dimension"),
             axis_set,
         )
     if not lengths:
@@ -251,10 +251,10 @@ def _section_places(block: Block) -> dict[tuple[str, str], tuple[slice, ...]]:
     rows = block.category("array_structure_list_section").records("array_id", "id", "index", "start", "end")
     for array_id, section, index, start, end in rows:
         if array_id is not None and section is not None:
-            first, last = int(number(start, "start")), int(number(end, "end"))
+            first, last = integer(start, "start"), integer(end, "end")
             if not 1 <= first <= last:
                 raise MetadataError(field=f"section {section}", expected="1 <= start <= end", found=(first, last))
-            ranges.setdefault((array_id, section), {})[int(number(index, "index"))] = slice(first - 1, last)
+            ranges.setdefault((array_id, section), {})[integer(index, "index")] = slice(first - 1, last)
     return {key: tuple(axes[index] for index in sorted(axes, reverse=True)) for key, axes in ranges.items()}
 
 

@@ -249,12 +249,15 @@ def _orientation(value: Any) -> NDArray[np.float64] | None:
     if crystal is None:
         return None
     arguments = crystal.arguments or (crystal.state if isinstance(crystal.state, tuple) else ())
-    matrix = np.asarray(arguments[0] if arguments else (), np.float64)
-    if matrix.size != 9:
-        raise FormatError(field="current_orientation", expected="nine numbers", found=matrix.size)
-    reciprocal = len(arguments) < 2 or bool(arguments[1])
-    matrix = matrix.reshape(3, 3)
-    return matrix if reciprocal else np.asarray(np.linalg.inv(matrix), np.float64)
+    numbers = arguments[0] if arguments else ()
+    if not isinstance(numbers, tuple) or len(numbers) != 9 or not all(isinstance(each, float) for each in numbers):
+        raise FormatError(field="current_orientation", expected="nine numbers", found=type(numbers).__name__)
+    matrix = np.array(numbers).reshape(3, 3)
+    if len(arguments) < 2 or bool(arguments[1]):
+        return matrix
+    if not abs(np.linalg.det(matrix)) > 0:
+        raise FormatError(field="current_orientation", expected="a matrix that has an inverse", found=numbers)
+    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def _to_primitive(value: Any) -> str | None:

@@ -113,7 +113,8 @@ def translated_areas(
         shifts = np.array(tile[: 2 * len(moved)], np.int64).reshape(-1, 2)
         if row["quad"] is not None:
             middle = (moved[:, :2] + moved[:, 2:]) / 2
-            x, y = (int(value / pixel_size) for value in beam_center)
+            reach = 2.0**40  # pixels: beyond it every tile is on one side
+            x, y = (int(min(max(value / pixel_size, -reach), reach)) for value in beam_center)
             lower, right = middle[:, 0] >= x, middle[:, 1] >= y
             shifts = shifts + np.array(row["quad"], np.int64).reshape(-1, 2)[2 * lower + right]
         moved += np.tile(shifts, 2)

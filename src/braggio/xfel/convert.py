@@ -226,7 +226,7 @@ def cbf_to_pickle(
     ----------
     source, target : path-like
     address : str, optional
-        DETECTOR_ADDRESS. None by default: with a CSPAD's own, dxtbx would move the tiles of LCLS runs 1 to 11 once more.
+        DETECTOR_ADDRESS; None by default: with a CSPAD's own, dxtbx would move tiles of LCLS runs 1 to 11 once more.
     timestamp : str, optional
         YYYY-MM-DDThh:mmZss.mmm; that of the file by default.
     protocol : int
