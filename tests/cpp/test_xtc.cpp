@@ -124,7 +124,7 @@ TEST_CASE("datagrams that cannot be") {
 
 TEST_CASE("contributions are bounded") {
   File file;
-  const std::uint32_t count = (1 << 20) + 10;
+  const std::uint32_t count = static_cast<std::uint32_t>(xtc_max_nodes) + 10;
   file.u32({0, 1, 12u << 24, 0, 0}).u32({0, 0x03000000, 0, 1, 20 + 20 * count});
   std::vector<std::byte> bytes = file, node = File().u32({0, 0x01000000, 0, 19, 20});
   bytes.reserve(40 + 20 * count);
@@ -133,6 +133,26 @@ TEST_CASE("contributions are bounded") {
   CHECK(found.nodes.size() == xtc_max_nodes);
   REQUIRE(found.faults.size() == 1);
   CHECK(found.faults[0].problem == XtcProblem::too_many);
+}
+
+TEST_CASE("a walk of very many contributions hands over in parts") {
+  const std::uint32_t count = static_cast<std::uint32_t>(xtc_many_nodes) / 2 + 1;
+  const std::vector<std::byte> node = File().u32({0, 0x01000000, 0, 19, 20});
+  std::vector<std::byte> bytes;
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    const std::vector<std::byte> head =
+        File().u32({0, 1 + i, 12u << 24, 0, 0}).u32({0, 0x03000000, 0, 1, 20 + 20 * count});
+    bytes.insert(bytes.end(), head.begin(), head.end());
+    for (std::uint32_t k = 0; k < count; ++k) bytes.insert(bytes.end(), node.begin(), node.end());
+  }
+  std::vector<std::size_t> parts;
+  for (std::uint64_t at = 0; at < bytes.size();) {
+    const XtcWalk found = walk_xtc(Source::over(bytes), at, 100, true);
+    parts.push_back(found.datagrams.size());
+    CHECK(found.nodes.size() == count * found.datagrams.size());
+    at = found.end;
+  }
+  CHECK(parts == std::vector<std::size_t>{2, 2, 1});
 }
 
 TEST_CASE("every truncation, bit flip and extreme of a run") {

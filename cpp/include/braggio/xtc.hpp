@@ -20,7 +20,8 @@ inline constexpr std::uint32_t xtc_compressed = 1u << 31;  // of the type word
 inline constexpr std::uint32_t xtc_incomplete = 1u << 15;  // damage: its payload is not to be trusted
 inline constexpr std::uint32_t xtc_services = 13, xtc_levels = 7;
 inline constexpr std::uint32_t xtc_max_depth = 16;
-inline constexpr std::uint64_t xtc_max_nodes = std::uint64_t{1} << 20;  // of one datagram; real ones have hundreds
+inline constexpr std::uint64_t xtc_max_nodes = std::uint64_t{1} << 17;   // of one datagram; real ones have hundreds
+inline constexpr std::uint64_t xtc_many_nodes = std::uint64_t{1} << 16;  // after which a walk hands over what it has
 
 // One Xtc of a datagram, as it stands in the file.
 struct XtcNode {
@@ -202,7 +203,7 @@ inline XtcWalk walk_xtc(const Source& source, std::uint64_t offset, std::uint64_
   walk.end = offset;
   detail::XtcWindow window(source);
   detail::XtcTree tree(window, walk);
-  while (walk.datagrams.size() < count && walk.end < source.size()) {
+  while (walk.datagrams.size() < count && walk.nodes.size() < xtc_many_nodes && walk.end < source.size()) {
     XtcDatagram gram;
     try {
       gram = detail::xtc_datagram(source, window, walk.end);
