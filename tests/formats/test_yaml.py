@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from contextlib import suppress
 
 import pytest
@@ -14,7 +15,15 @@ from braggio.errors import BraggioError, FormatError, LimitError, UnsupportedErr
 from braggio.formats.yaml import MAX_BYTES, read_yaml
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=30)
-SCALARS = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False) | TEXTS
+# A number for YAML 1.2 and for us, a text for PyYAML, which knows 1.1: what a person who writes 1e5 means.
+DISPUTED = re.compile(r"[-+]?([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False)
+    | TEXTS.filter(lambda text: not DISPUTED.fullmatch(text))
+)
 KEYS = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_ ./]{0,10}[a-z0-9]", fullmatch=True)
 TREES = st.recursive(
     SCALARS,
@@ -34,6 +43,12 @@ def test_what_pyyaml_dumps_is_read_or_refused(tree, flow):
         assert any(word in text for word in "'\"?:&*!|>%@`0123456789") or text.startswith("--- ")
         return
     assert found == tree
+
+
+@pytest.mark.parametrize(("text", "number"), [("1e5", 1e5), ("0E0", 0.0), ("-2.5e3", -2500.0), (".5E-1", 0.05)])
+def test_an_exponent_makes_a_number(text, number):
+    assert DISPUTED.fullmatch(text)
+    assert read_yaml(f"a: {text}\n".encode()) == {"a": number}
 
 
 CONFIG = {
