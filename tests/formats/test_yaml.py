@@ -33,7 +33,7 @@ TREES = st.recursive(
 
 
 @given(tree=TREES, flow=st.sampled_from([False, None, True]))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_what_pyyaml_dumps_is_read_or_refused(tree, flow):
     """With one line a value all of it is read, but for texts that the versions of YAML take for other things."""
     text = yaml.dump(tree, default_flow_style=flow, width=1 << 30, allow_unicode=True)

@@ -16,9 +16,10 @@ def by_sorting(stack, n_removed):
 
 def check(stack, n_removed, threads=1):
     found = trimmed(stack, n_removed, threads=threads)
-    numba = trimmed(stack, n_removed, threads=threads, engine="numba")
-    for name, ours, theirs in zip(found._fields, found, numba, strict=True):
-        assert np.array_equal(ours, theirs), f"the engines differ in {name}"
+    if stack.dtype in (np.int8, np.uint16):  # each further type is compiled for 10 s
+        numba = trimmed(stack, n_removed, threads=threads, engine="numba")
+        for name, ours, theirs in zip(found._fields, found, numba, strict=True):
+            assert np.array_equal(ours, theirs), f"the engines differ in {name}"
     avg, spread, iqr = by_sorting(stack, n_removed)
     assert np.array_equal(found.max, stack.max(axis=0)) and np.array_equal(found.arg, stack.argmax(axis=0))
     if stack.dtype.kind != "f" and stack.dtype.itemsize <= 2:  # exact to the last bit
@@ -75,3 +76,10 @@ def test_wrong_arguments():
         trimmed(np.zeros(3, np.uint8), 0)
     with pytest.raises(TypeError, match="dtype"):
         trimmed(np.zeros((3, 3), complex), 0)
+
+
+def test_the_numba_engine_refuses_what_it_cannot_do_exactly():
+    with pytest.raises(TypeError, match="8 and 16 bits"):
+        trimmed(np.zeros((2, 70), np.float32), engine="numba")
+    with pytest.raises(ValueError, match="engine"):
+        trimmed(np.zeros((2, 70), np.uint16), engine="abacus")

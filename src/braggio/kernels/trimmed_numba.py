@@ -1,8 +1,9 @@
-"""The Numba engine of the trimmed statistics: the core's numbers. Import this module only where it is called.
+"""The Numba engine of the trimmed statistics, for integers of 8 and 16 bits: the core's numbers, bit for bit.
 
 Sixty-four neighbouring pixels are worked on side by side, as the lanes of vector registers. Each lane is reduced to
 16-bit keys above its own minimum; the three order statistics that are needed come from a bitwise descent (how many
 keys lie below a candidate decides one bit), and the sums from keys clamped at the largest one kept. Nothing is sorted.
+Import this module only where it is called.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ KEY_TOP = 32767
 
 
 def fill(values: NDArray[Any], n_removed: int, found: tuple[NDArray[Any], ...], threads: int) -> None:
-    """Fill `found` (avg, spread, iqr, max, arg) from a native (frames, pixels) array of at least 64 pixels."""
+    """Fill `found` (avg, spread, iqr, max, arg) from integers of 8 or 16 bits, (frames, pixels), at least 64 pixels."""
     frames, pixels = values.shape
-    kernel = _sorted_columns if values.dtype.kind == "f" else _lanes
     counter = np.zeros(1, np.int16 if frames <= KEY_TOP else np.int32)
-    in_ranges(lambda start, stop: kernel(values, start, stop, n_removed, counter, *found), pixels, threads)
+    in_ranges(lambda start, stop: _lanes(values, start, stop, n_removed, counter, *found), pixels, threads)
 
 
 @jit
@@ -44,14 +44,13 @@ def _lanes(stack, start, stop, n_removed, counter, avg, spread, iqr, top, arg): 
     sums = np.empty(LANES, np.uint32)
     squares = np.empty(LANES, np.uint32)
     wide_squares = np.empty(LANES, np.uint64)
-    column = np.empty(frames, np.uint64)
     fraction1 = 0.25 * (kept - 1) - ranks[1]
     fraction3 = 0.75 * (kept - 1) - ranks[2]
     p = start
     while p < stop:
         first = min(p, stop - LANES)
         _extremes(stack, first, low, high, at)
-        _load_keys(stack, first, low, high, keys)
+        _load_keys(stack, first, low, keys)
         bits = _key_bits(keys, low, high, kept, counts[0])
         _descend(keys, bits, ranks, found, tries, counts, not_above)
         _neighbours(keys, found, tries)
@@ -65,14 +64,6 @@ def _lanes(stack, start, stop, n_removed, counter, avg, spread, iqr, top, arg): 
             q = first + i
             top[q] = high[i]
             arg[q] = at[i]
-            if found[0, i] == KEY_TOP and np.uint64(high[i]) - np.uint64(low[i]) > np.uint64(65534):
-                for t in range(frames):
-                    column[t] = np.uint64(stack[t, q]) - np.uint64(low[i])
-                mean, spread[q], iqr[q] = _sorted_column(column, kept)
-                avg[q] = np.float64(low[i]) + mean
-                if column[kept - 1] < np.uint64(4294967296):  # the sum is exact
-                    avg[q] = _mean(low[i], column[:kept].sum(), kept)
-                continue
             above = np.uint64(np.int64(found[0, i]) - KEY_ZERO)
             s = np.uint64(sums[i]) - np.uint64(n_removed) * above
             s2 = wide_squares[i] - np.uint64(n_removed) * above * above
@@ -99,21 +90,12 @@ def _extremes(stack, first, low, high, at):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _load_keys(stack, first, low, high, keys):  # type: ignore[no-untyped-def]
-    """Keys = min(value - low, 65535) + KEY_ZERO."""
-    widest = np.uint64(0)
-    for i in range(LANES):
-        widest = max(widest, np.uint64(high[i]) - np.uint64(low[i]))
-    wide = widest > np.uint64(65535)
+def _load_keys(stack, first, low, keys):  # type: ignore[no-untyped-def]
+    """Keys = value - low + KEY_ZERO, modulo 2**16."""
     for t in range(stack.shape[0]):
         row = stack[t, first : first + LANES]
-        if not wide:
-            for i in range(LANES):
-                keys[t, i] = np.int16(np.int16(row[i]) - np.int16(low[i]) + KEY_ZERO)
-        else:
-            for i in range(LANES):
-                above = np.uint64(row[i]) - np.uint64(low[i])
-                keys[t, i] = np.int16(np.int64(min(above, np.uint64(65535))) + KEY_ZERO)
+        for i in range(LANES):
+            keys[t, i] = np.int16(np.int16(row[i]) - np.int16(low[i]) + KEY_ZERO)
 
 
 @jit
@@ -123,7 +105,7 @@ def _key_bits(keys, low, high, kept, counts):  # type: ignore[no-untyped-def]
     whole = frames - frames % 4
     most = np.uint64(0)
     for i in range(LANES):
-        most = max(most, min(np.uint64(high[i]) - np.uint64(low[i]), np.uint64(65535)))
+        most = max(most, np.uint64(np.int64(high[i]) - np.int64(low[i])))
     bits = 0
     while (1 << bits) <= np.int64(most):
         bits += 1
@@ -232,48 +214,3 @@ def _mean(low, total, kept):  # type: ignore[no-untyped-def]
     if abs(shift) < 4503599627370496.0:
         return (shift + np.float64(total)) / kept
     return np.float64(low) + np.float64(total) / kept
-
-
-@jit
-def _sorted_column(column, kept):  # type: ignore[no-untyped-def]
-    """Mean, spread and IQR of the `kept` least values of `column`, which is sorted in place; sums in float64."""
-    column.sort()
-    low = column[0]
-    total = 0.0
-    for t in range(kept):
-        total += np.float64(column[t] - low)
-    mean = total / kept
-    spread = 0.0
-    for t in range(kept):
-        spread += (np.float64(column[t] - low) - mean) ** 2
-    quartile = np.empty(2)
-    for k in range(2):
-        rank = (0.25 + 0.5 * k) * (kept - 1)
-        at = int(rank)
-        below = np.float64(column[at] - low)
-        step = np.float64(column[min(at + 1, kept - 1)] - low) - below
-        quartile[k] = below + step * (rank - at)
-    return np.float64(low) + mean, spread * kept, quartile[1] - quartile[0]
-
-
-@jit
-def _sorted_columns(stack, start, stop, n_removed, counter, avg, spread, iqr, top, arg):  # type: ignore[no-untyped-def]
-    """Floats: pixel by pixel."""
-    frames = stack.shape[0]
-    tile = np.empty((LANES, frames), stack.dtype)
-    p = start
-    while p < stop:
-        first = min(p, stop - LANES)
-        for t in range(frames):
-            for i in range(LANES):
-                tile[i, t] = stack[t, first + i]
-        for i in range(LANES):
-            q = first + i
-            at = 0
-            for t in range(1, frames):
-                if tile[i, t] > tile[i, at]:
-                    at = t
-            top[q] = tile[i, at]
-            arg[q] = at
-            avg[q], spread[q], iqr[q] = _sorted_column(tile[i], frames - n_removed)
-        p += LANES
