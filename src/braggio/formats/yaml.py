@@ -17,6 +17,7 @@ from braggio.errors import FormatError, LimitError, UnsupportedError, about
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
+_SPACE = " \t\r\n"  # other white space, as a no-break space, is text
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _REAL = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+")
 _SPECIAL = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
@@ -24,9 +25,9 @@ _AMBIGUOUS = re.compile(
     r"[-+]?0[0-9_]+|[-+]?0[xob][0-9a-fA-F_]+|[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?|[0-9]+(:[0-5]?[0-9])+"
 )
 _QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
-_COLON = re.compile(r":(?=\s|$)")
+_COLON = re.compile(r":(?=[ \t\r]|$)")
 _PLAIN = re.compile(r"[^,\[\]{}]*")
-_BLANKS = re.compile(r"\s*")
+_BLANKS = re.compile(r"[ \t\r\n]*")
 _NULLS = ("", "~", "null", "Null", "NULL")
 _TRUE = ("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON")
 _FALSE = ("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF")
@@ -98,7 +99,7 @@ def _lines(text: str) -> list[_Line]:
     """What is left without comments and blank lines."""
     found = []
     for number, raw in enumerate(re.split(r"\r\n|\n|\r", text), 1):
-        content = _uncommented(raw).rstrip()
+        content = _uncommented(raw).rstrip(_SPACE)
         body = content.lstrip(" ")
         if not body:
             continue
@@ -174,7 +175,7 @@ def _key(text: str, at: int = 0, *, flow: bool = False) -> tuple[str, int] | Non
     colon = _COLON.search(text, at)
     if colon is None:
         return None
-    key = text[at : colon.start()].strip()
+    key = text[at : colon.start()].strip(_SPACE)
     return None if flow and not _PLAIN.fullmatch(key) else (key, colon.end())
 
 
@@ -187,7 +188,7 @@ def _mapping(lines: list[_Line], at: int, depth: int) -> tuple[dict[str, Any], i
         if written is None:
             raise _refusal(line.number, "key: value", repr(line.text), FormatError)
         key = _new_key(found, written[0], line.number)
-        found[key], at = _entry(lines, at, line.text[written[1] :].strip(), indent, depth, items=True)
+        found[key], at = _entry(lines, at, line.text[written[1] :].strip(_SPACE), indent, depth, items=True)
     _require_outer(lines, at, indent)
     return found, at
 
@@ -266,7 +267,7 @@ def _flow(text: str, at: int, number: int, depth: int) -> tuple[Any, int]:
         return _flow_mapping(text, at + 1, number, depth)
     match = _QUOTED.match(text, at) or _PLAIN.match(text, at)
     assert match is not None
-    return _scalar(match[0].strip(), number), _skip(text, match.end())
+    return _scalar(match[0].strip(_SPACE), number), _skip(text, match.end())
 
 
 def _skip(text: str, at: int) -> int:
@@ -316,7 +317,7 @@ def _scalar(text: str, number: int, *, as_text: bool = False) -> Any:
         raise _refusal(number, "a plain key", "a complex key")
     if as_text:
         return text
-    if re.search(r":(\s|$)", text):
+    if re.search(r":([ \t\r]|$)", text):
         raise _refusal(number, "a plain value", repr(text), FormatError)
     if text in _NULLS:
         return None
