@@ -94,9 +94,7 @@ def _smv_tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Tas
 def _smv(task: Task, out: Path, overwrite: bool) -> Made:
     from braggio.microed import convert_series
 
-    report = convert_series(
-        [each.path for each in task.inputs], out, overwrite=overwrite, **_lists_as_tuples(task.params)
-    )
+    report = convert_series([each.path for each in task.inputs], out, overwrite=overwrite, **arguments_of(task.params))
     return Made([*report.outputs, report.record], report.warnings)
 
 
@@ -148,8 +146,14 @@ def _particles_outputs(task: Task, out: Path) -> Sequence[Path]:
     return [out / task.name]
 
 
-def _lists_as_tuples(params: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON knows no tuples."""
+def arguments_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of a task as arguments of its function: JSON knows no tuples.
+
+    Examples
+    --------
+    >>> arguments_of({"beam_center": [64, 64], "voltage": 200})
+    {'beam_center': (64, 64), 'voltage': 200}
+    """
     return {name: tuple(value) if isinstance(value, list) else value for name, value in params.items()}
 
 

@@ -130,7 +130,7 @@ struct MomentsOfIntegers {
 };
 
 // The same for values below 2^15 in size, as counts mostly are: lanes of 32 bits hold their sums of a chunk, and those
-// of four squares (0.05 against 0.25 ns/px, bench_stats).
+// of four squares (0.05 against 0.25 ns/px in L2).
 template <class T>
 struct MomentsOfSmallIntegers {
   static constexpr std::int64_t bound = std::int64_t{1} << 15;

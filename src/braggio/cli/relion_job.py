@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from braggio.cli.plan import split_parameters
     from braggio.errors import MetadataError
     from braggio.particles import convert_indexed
+    from braggio.recipes import arguments_of
 
     job = Path(arguments.o)
     job.mkdir(parents=True, exist_ok=True)
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         if places:
             raise MetadataError(field="parameter", expected="NAME=VALUE", found=repr(places[0]))
         report = convert_indexed(
-            arguments.in_parts, job / "particles", overwrite=True, progress=_polling(job), **_tuples(params)
+            arguments.in_parts, job / "particles", overwrite=True, progress=_polling(job), **arguments_of(params)
         )
         session.done(f"{job}: {report.images} images", job=job, images=report.images)
         end = "SUCCESS"
@@ -70,7 +71,3 @@ def _polling(job: Path) -> Any:
             raise _AbortedError
 
     return progress
-
-
-def _tuples(params: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in params.items()}
