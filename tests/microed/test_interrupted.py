@@ -219,6 +219,18 @@ def test_a_run_that_meets_the_end_of_another(tmp_path: Path, monkeypatch: pytest
     assert tree(out) == tree(tmp_path / "clean")
 
 
+def test_killed_after_the_last_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record is there, the staging folder too: the next call finds nothing to convert and leaves no litter."""
+    files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(4)])
+    convert_series(files, tmp_path / "clean")
+    monkeypatch.setattr(staging, "remove_unlocked", lambda folder: None)
+    convert_series(files, tmp_path / "out")
+    monkeypatch.undo()
+    assert tree(tmp_path / "out") != tree(tmp_path / "clean")
+    convert_series(files, tmp_path / "out")
+    assert entries(tmp_path / "out") == entries(tmp_path / "clean")
+
+
 @pytest.mark.parametrize("overwrite", [True, False])
 def test_two_tasks_on_one_target_do_not_mix(overwrite: bool, tmp_path: Path) -> None:
     """The record is there and every file is of its task; without `overwrite` only one of them succeeds."""

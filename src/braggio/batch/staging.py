@@ -136,8 +136,12 @@ class Staging:
         finally:
             os.close(lock)
         self._close()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove the folders of finished and interrupted runs with this name: after `publish`, or when all is there."""
         for litter in self.target.glob(f"{glob.escape(f'.{self.name}.')}{'[0-9a-f]' * DIGITS}.part"):
-            remove_unlocked(litter)  # this folder, and those of interrupted runs that were never resumed
+            remove_unlocked(litter)
 
     def _rename(self, outputs: Sequence[str], record: str) -> None:
         (self.folder / _PUBLISHING).touch()

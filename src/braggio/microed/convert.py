@@ -110,6 +110,7 @@ def convert_series(
     _check_given(**given)
     staging = Staging(outdir, frames.series.name, digest({**task.parameters(), **given, "version": __version__}))
     if earlier := _earlier(staging, task):
+        staging.sweep()  # the run that made it may have been killed just before it did
         return earlier
     _check_inputs_safe(task, staging)
     staging.begin([*task.outputs(), record_name(frames.series.name)], overwrite=overwrite)
