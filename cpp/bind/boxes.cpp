@@ -12,7 +12,7 @@ Edges edges_named(const std::string& name) {
   throw py::value_error("edges must be constant, reflect or edge");
 }
 
-void run(const py::array& image, const py::array_t<std::int64_t>& corners, const py::array& out,
+void run_boxes(const py::array& image, const py::array_t<std::int64_t>& corners, const py::array& out,
          const std::string& edges, const py::array& fill) {
   require_contiguous(image, "image");
   require_contiguous(corners, "corners");
@@ -39,7 +39,7 @@ void run(const py::array& image, const py::array_t<std::int64_t>& corners, const
 }  // namespace
 
 void add_boxes(py::module_& module) {
-  module.def("copy_boxes", &run, py::arg("image").noconvert(), py::arg("corners").noconvert(),
+  module.def("copy_boxes", &run_boxes, py::arg("image").noconvert(), py::arg("corners").noconvert(),
              py::arg("out").noconvert(), py::kw_only(), py::arg("edges"), py::arg("fill").noconvert(),
              "Fill `out` with the boxes of an image whose top left pixels are `corners`.");
 }

@@ -9,7 +9,7 @@
 namespace braggio::bind {
 namespace {
 
-ClampCounts run(const py::array& array, const py::array& out, std::int64_t offset, std::size_t threads) {
+ClampCounts run_clamp(const py::array& array, const py::array& out, std::int64_t offset, std::size_t threads) {
   require_contiguous(array, "array");
   require_writeable(out, "out");
   const PixelType type = array_type(array);
@@ -39,7 +39,7 @@ void add_clamp(py::module_& module) {
       .def_readonly("low", &ClampCounts::low)
       .def_readonly("high", &ClampCounts::high)
       .def_readonly("rounded", &ClampCounts::rounded);
-  module.def("clamp", &run, py::arg("array").noconvert(), py::arg("out").noconvert(), py::arg("offset"),
+  module.def("clamp", &run_clamp, py::arg("array").noconvert(), py::arg("out").noconvert(), py::arg("offset"),
              py::arg("threads"), "out = clip(array + offset, 0, 65535), with the counts of what was lost.");
 }
 

@@ -8,7 +8,7 @@
 namespace braggio::bind {
 namespace {
 
-std::size_t run(Components& self, const BitMask& mask, int connectivity, std::int64_t min_pixels) {
+std::size_t run_label(Components& self, const BitMask& mask, int connectivity, std::int64_t min_pixels) {
   if (connectivity != 1 && connectivity != 2) throw py::value_error("connectivity must be 1 or 2");
   py::gil_scoped_release release;
   return self.label(mask, static_cast<Structure>(connectivity), min_pixels);
@@ -68,7 +68,7 @@ py::tuple pixel_lists(const Components& self) {
 
 // One field of every spot, as an array.
 template <class Out, class T, class Get>
-py::array_t<Out> column(const std::vector<Spot<T>>& spots, Get get) {
+py::array_t<Out> spot_column(const std::vector<Spot<T>>& spots, Get get) {
   py::array_t<Out> out(static_cast<py::ssize_t>(spots.size()));
   auto* data = out.mutable_data();
   for (std::size_t i = 0; i < spots.size(); ++i) data[i] = static_cast<Out>(get(spots[i]));
@@ -85,17 +85,17 @@ const double* map_of(const Components& self, const std::optional<py::array>& arr
 template <class T>
 py::dict columns(const std::vector<Spot<T>>& spots, bool background, bool noise, bool saturation) {
   py::dict found;
-  found["n_pixels"] = column<std::int64_t>(spots, [](const auto& s) { return s.pixels; });
-  found["sum"] = column<PixelSum<T>>(spots, [](const auto& s) { return s.sum; });
-  found["max"] = column<T>(spots, [](const auto& s) { return s.max; });
-  found["argmax"] = column<std::int64_t>(spots, [](const auto& s) { return s.argmax; });
-  if (noise) found["variance"] = column<double>(spots, [](const auto& s) { return s.variance; });
-  if (saturation) found["n_saturated"] = column<std::int64_t>(spots, [](const auto& s) { return s.saturated; });
-  if (background) found["background"] = column<double>(spots, [](const auto& s) { return s.background; });
+  found["n_pixels"] = spot_column<std::int64_t>(spots, [](const auto& s) { return s.pixels; });
+  found["sum"] = spot_column<PixelSum<T>>(spots, [](const auto& s) { return s.sum; });
+  found["max"] = spot_column<T>(spots, [](const auto& s) { return s.max; });
+  found["argmax"] = spot_column<std::int64_t>(spots, [](const auto& s) { return s.argmax; });
+  if (noise) found["variance"] = spot_column<double>(spots, [](const auto& s) { return s.variance; });
+  if (saturation) found["n_saturated"] = spot_column<std::int64_t>(spots, [](const auto& s) { return s.saturated; });
+  if (background) found["background"] = spot_column<double>(spots, [](const auto& s) { return s.background; });
   if (!noise) return found;
-  found["weight"] = column<double>(spots, [](const auto& s) { return s.weight; });
-  found["weighted_row"] = column<double>(spots, [](const auto& s) { return s.weighted_row; });
-  found["weighted_column"] = column<double>(spots, [](const auto& s) { return s.weighted_column; });
+  found["weight"] = spot_column<double>(spots, [](const auto& s) { return s.weight; });
+  found["weighted_row"] = spot_column<double>(spots, [](const auto& s) { return s.weighted_row; });
+  found["weighted_column"] = spot_column<double>(spots, [](const auto& s) { return s.weighted_column; });
   return found;
 }
 
@@ -125,7 +125,7 @@ py::dict measure(const Components& self, const py::array& image, const std::opti
 void add_label(py::module_& module) {
   py::class_<Components>(module, "Components", "The connected components of a mask.")
       .def(py::init<>())
-      .def("label", &run, py::arg("mask"), py::arg("connectivity"), py::arg("min_pixels") = 1,
+      .def("label", &run_label, py::arg("mask"), py::arg("connectivity"), py::arg("min_pixels") = 1,
            "Find them; how many there are.")
       .def_property_readonly("count", &Components::count)
       .def("fill", &fill, py::arg("out").noconvert(), py::arg("zeroed") = false, "Write the label image.")

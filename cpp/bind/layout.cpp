@@ -4,7 +4,7 @@
 namespace braggio::bind {
 namespace {
 
-FrameLayout make(const std::string& dtype, std::uint64_t width, std::uint64_t height, std::uint64_t nframes,
+FrameLayout make_layout(const std::string& dtype, std::uint64_t width, std::uint64_t height, std::uint64_t nframes,
                  std::uint64_t first, bool big_endian) {
   FrameLayout layout;
   layout.type = pixel_type(dtype);
@@ -29,7 +29,7 @@ FrameLayout flipped(const FrameLayout& self) {
 
 void add_layout(py::module_& module) {
   py::class_<FrameLayout>(module, "FrameLayout", "Where the pixels of a frame stack lie: type, order, shape, offsets.")
-      .def(py::init(&make), py::kw_only(), py::arg("dtype"), py::arg("width"), py::arg("height"),
+      .def(py::init(&make_layout), py::kw_only(), py::arg("dtype"), py::arg("width"), py::arg("height"),
            py::arg("nframes") = 1, py::arg("first") = 0, py::arg("big_endian") = native_order == ByteOrder::big)
       .def_property_readonly("dtype", [](const FrameLayout& self) { return std::string(info(self.type).name); })
       .def_property_readonly("big_endian", [](const FrameLayout& self) { return self.order == ByteOrder::big; })

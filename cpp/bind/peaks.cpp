@@ -7,7 +7,7 @@
 namespace braggio::bind {
 namespace {
 
-py::array_t<std::int64_t> run(const py::array& map, float cutoff, double radius, std::size_t border,
+py::array_t<std::int64_t> run_peaks(const py::array& map, float cutoff, double radius, std::size_t border,
                               std::size_t max_peaks, const std::optional<py::array>& allowed) {
   require_contiguous(map, "map");
   if (map.ndim() != 2 || array_type(map) != PixelType::f32) throw py::value_error("map must be 2-D float32");
@@ -33,7 +33,7 @@ py::array_t<std::int64_t> run(const py::array& map, float cutoff, double radius,
 }  // namespace
 
 void add_peaks(py::module_& module) {
-  module.def("pick_peaks", &run, py::arg("map").noconvert(), py::kw_only(), py::arg("cutoff"), py::arg("radius"),
+  module.def("pick_peaks", &run_peaks, py::arg("map").noconvert(), py::kw_only(), py::arg("cutoff"), py::arg("radius"),
              py::arg("border"), py::arg("max_peaks"), py::arg("allowed") = py::none(),
              "Flat indices of the peaks above the cutoff, the highest first.");
 }

@@ -69,7 +69,7 @@ py::str utf8(std::string_view text) {
 bool is_complex(const flex::Type& type) { return type.name == "complex_double"; }
 
 // The items of a buffer, in the shape given (-1: as many as there are).
-py::object decode(const flex::Type& type, Bytes buffer, std::optional<std::vector<py::ssize_t>> shape) {
+py::object decode_elements(const flex::Type& type, Bytes buffer, std::optional<std::vector<py::ssize_t>> shape) {
   std::size_t at = 0;
   const std::uint64_t count = flex::take_count(buffer, at, type.components);
   if (!shape) shape.emplace(1, static_cast<py::ssize_t>(count));
@@ -188,14 +188,14 @@ class Converter {
   py::object array(const flex::Type& type, const Node& node) {
     if (!graph_.children(graph_.nodes[node.arguments]).empty()) refuse("no arguments");
     static constexpr std::byte no_items[] = {std::byte{0}};
-    if (node.state == pickle::nothing) return decode(type, no_items, std::nullopt);
+    if (node.state == pickle::nothing) return decode_elements(type, no_items, std::nullopt);
     const Node& state = graph_.nodes[node.state];
     if (state.kind != Kind::tuple || graph_.children(state).size() != 2) refuse("(grid, buffer)");
     const Node& buffer = graph_.nodes[graph_.children(state)[1]];
     if (buffer.kind != Kind::bytes && buffer.kind != Kind::byte_string) refuse("a buffer of bytes");
     const std::string_view text = graph_.text(buffer);
     const Grid grid = read_grid(graph_.nodes[graph_.children(state)[0]]);
-    py::object result = decode(type, std::as_bytes(std::span(text.data(), text.size())), grid.shape);
+    py::object result = decode_elements(type, std::as_bytes(std::span(text.data(), text.size())), grid.shape);
     if (grid.focus == grid.shape || type.element == flex::Element::text) return result;
     py::tuple used(grid.focus.size());  // a padded grid: the part in focus
     for (std::size_t i = 0; i < grid.focus.size(); ++i) used[i] = py::slice(0, grid.focus[i], 1);
@@ -320,7 +320,7 @@ const flex::Type& type_named(const std::string& name) {
 
 py::object decode_flex(const HeldSource& source, const std::string& name) {
   const Whole whole(source);
-  return decode(type_named(name), whole.bytes, std::nullopt);
+  return decode_elements(type_named(name), whole.bytes, std::nullopt);
 }
 
 py::bytes to_bytes(const std::vector<std::byte>& bytes) {

@@ -6,7 +6,7 @@
 namespace braggio::bind {
 namespace {
 
-void write(PartFile& self, const py::buffer& buffer, std::uint64_t offset) {
+void write_part(PartFile& self, const py::buffer& buffer, std::uint64_t offset) {
   const py::buffer_info memory = buffer.request();
   if (PyBuffer_IsContiguous(memory.view(), 'C') == 0) throw py::value_error("memory must be C-contiguous");
   const Bytes bytes(static_cast<const std::byte*>(memory.ptr), static_cast<std::size_t>(memory.size * memory.itemsize));
@@ -26,7 +26,7 @@ void add_publish(py::module_& module) {
            py::arg("target"))
       .def_property_readonly("target", [](const PartFile& self) { return path_str(self.target()); })
       .def("reserve", &PartFile::reserve, py::arg("size"), py::call_guard<py::gil_scoped_release>())
-      .def("write", &write, py::arg("memory"), py::arg("offset"))
+      .def("write", &write_part, py::arg("memory"), py::arg("offset"))
       .def("publish", &PartFile::publish, py::kw_only(), py::arg("overwrite"), py::arg("durable") = false,
            py::call_guard<py::gil_scoped_release>())
       .def("discard", &PartFile::discard, py::call_guard<py::gil_scoped_release>())

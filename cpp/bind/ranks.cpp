@@ -5,7 +5,7 @@
 namespace braggio::bind {
 namespace {
 
-void run(const py::array& values, const py::array& out) {
+void run_ranks(const py::array& values, const py::array& out) {
   require_contiguous(values, "values");
   require_writeable(out, "out");
   if (array_type(values) != PixelType::f32 || array_type(out) != PixelType::f64 || values.size() != out.size())
@@ -20,7 +20,7 @@ void run(const py::array& values, const py::array& out) {
 }  // namespace
 
 void add_ranks(py::module_& module) {
-  module.def("fill_ranks", &run, py::arg("values").noconvert(), py::arg("out").noconvert(),
+  module.def("fill_ranks", &run_ranks, py::arg("values").noconvert(), py::arg("out").noconvert(),
              "Fill `out` with the ranks of the values, from 1; equal ones share their mean.");
 }
 

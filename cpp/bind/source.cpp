@@ -20,7 +20,7 @@ HeldSource over(const py::buffer& buffer, std::optional<std::uint64_t> size) {
   return {Source::over(bytes, size.value_or(held)), std::move(memory)};
 }
 
-py::bytes read(const HeldSource& self, std::uint64_t offset, std::uint64_t count) {
+py::bytes read_bytes(const HeldSource& self, std::uint64_t offset, std::uint64_t count) {
   const std::uint64_t size = self.source.available();
   if (offset > size) offset = size;
   const std::uint64_t available = std::min(count, size - offset);
@@ -98,7 +98,7 @@ void add_source(py::module_& module) {
       .def_static("over", &over, py::arg("memory"), py::arg("size") = py::none(),
                   "`size`: the memory is only the beginning of that many bytes, enough for a header.")
       .def_property_readonly("size", [](const HeldSource& self) { return self.source.size(); })
-      .def("read", &read, py::arg("offset"), py::arg("count"),
+      .def("read", &read_bytes, py::arg("offset"), py::arg("count"),
            "At most `count` bytes from `offset` on; fewer at the end.")
       .def("read_frames", &read_frames, py::arg("layout"), py::arg("frames"), py::arg("out").noconvert(),
            py::arg("places"), "Fill out[places[k]] with frame frames[k], in native byte order.")

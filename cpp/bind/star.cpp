@@ -112,7 +112,7 @@ bool rows_are_too_short(const StarBlock& block) {
          (block.end - block.first + 1) / block.rows < 2 * block.labels.size() - 1;
 }
 
-py::list read(const HeldSource& held, const StarBlock& block,
+py::list read_rows(const HeldSource& held, const StarBlock& block,
               const std::vector<std::pair<std::string, std::string>>& kinds) {
   if (kinds.size() != block.labels.size()) throw py::value_error("kinds must have one entry a label");
   std::vector<Attempt> attempts(kinds.size());
@@ -177,7 +177,7 @@ RealFormat real_format(const std::string& style, int decimals) {
   throw py::value_error("style must be relion, exact or decimals (0..30)");
 }
 
-std::uint64_t write(PartFile& part, std::uint64_t offset, const py::list& columns, std::size_t rows,
+std::uint64_t write_rows(PartFile& part, std::uint64_t offset, const py::list& columns, std::size_t rows,
                     const std::string& style, int decimals, bool padded, char separator, const std::string& missing) {
   std::vector<TextColumn> texts;
   for (const py::handle column : columns) texts.push_back(text_column(py::cast<py::tuple>(column), rows));
@@ -214,9 +214,9 @@ void add_star(py::module_& module) {
         return scan_star(held.source);
       },
       py::arg("source"), "Every block of a STAR file.");
-  module.def("read_star_rows", &read, py::arg("source"), py::arg("block"), py::arg("kinds"),
+  module.def("read_star_rows", &read_rows, py::arg("source"), py::arg("block"), py::arg("kinds"),
              "One (kind, values, ...) or None a label; kinds are (first kind or 'guess', widest kind).");
-  module.def("write_star_rows", &write, py::arg("part"), py::arg("offset"), py::arg("columns"), py::arg("rows"),
+  module.def("write_star_rows", &write_rows, py::arg("part"), py::arg("offset"), py::arg("columns"), py::arg("rows"),
              py::kw_only(), py::arg("style"), py::arg("decimals") = 6, py::arg("padded") = true,
              py::arg("separator") = ' ', py::arg("missing") = "nan",
              "Write rows from byte `offset` on; the byte after them.");

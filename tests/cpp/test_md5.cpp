@@ -3,8 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 using namespace braggio;
 
@@ -41,6 +43,18 @@ TEST_CASE("four at a time are four, whatever their lengths") {
     const std::array<Bytes, 4> all{part(0, size), part(3, 2 * size), part(7, 128), part(100, size + 64)};
     const auto found = Md5::of_four(all);
     for (std::size_t i = 0; i < 4; ++i) CHECK(found[i] == Md5::of(all[i]));
+  }
+}
+
+TEST_CASE("read block by block it is the same") {
+  std::vector<std::byte> memory(200'000);
+  for (std::size_t i = 0; i < memory.size(); ++i) memory[i] = static_cast<std::byte>(i * i + i / 7);
+  for (const std::size_t size : {0u, 1u, 63u, 64u, 65u, 65535u, 65536u, 65537u, 131072u, 131135u, 200000u}) {
+    const Bytes bytes = Bytes(memory).first(size);
+    const auto read = [&](std::uint64_t at, MutableBytes block) {
+      std::ranges::copy(bytes.subspan(at, block.size()), block.begin());
+    };
+    CHECK(Md5::of_read(size, read) == Md5::of(bytes));
   }
 }
 

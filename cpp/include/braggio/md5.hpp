@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "braggio/buffer.hpp"
 #include "braggio/bytes.hpp"
 
 namespace braggio {
@@ -14,7 +15,23 @@ class Md5 {
  public:
   using Digest = std::array<std::byte, 16>;
 
-  static Digest of(Bytes bytes) { return finish(start<std::uint32_t>(), bytes, 0); }
+  static Digest of(Bytes bytes) { return finish(start<std::uint32_t>(), bytes, 0, bytes.size()); }
+
+  // Of `size` bytes that read(at, block) copies, block by block: nobody needs to hold them all.
+  template <class Read>
+  static Digest of_read(std::uint64_t size, Read&& read) {
+    Buffer buffer;
+    const MutableBytes memory = buffer.first(std::size_t{1} << 16);  // stays in the first levels of the cache
+    State<std::uint32_t> state = start<std::uint32_t>();
+    std::uint64_t at = 0;
+    for (; size - at >= memory.size(); at += memory.size()) {
+      read(at, memory);
+      add_blocks(state, memory);
+    }
+    const MutableBytes rest = memory.first(static_cast<std::size_t>(size - at));
+    if (!rest.empty()) read(at, rest);
+    return finish(state, rest, 0, size);
+  }
 
   // Four at a time: a digest waits for itself at every step, so that four of them cost little more than one.
   static std::array<Digest, 4> of_four(const std::array<Bytes, 4>& all) {
@@ -29,7 +46,7 @@ class Md5 {
       });
     std::array<Digest, 4> digests{};
     for (unsigned k = 0; k < 4; ++k)
-      digests[k] = finish({states[0][k], states[1][k], states[2][k], states[3][k]}, all[k], 64 * blocks);
+      digests[k] = finish({states[0][k], states[1][k], states[2][k], states[3][k]}, all[k], 64 * blocks, all[k].size());
     return digests;
   }
 
@@ -50,19 +67,24 @@ class Md5 {
     return native_order == ByteOrder::little ? word : byte_swapped(word);
   }
 
-  static Digest finish(State<std::uint32_t> state, Bytes bytes, std::size_t at) {
-    const auto add_at = [&](const std::byte* block) {
-      add<std::uint32_t>(state, [&](unsigned i) { return little(block + std::size_t{4} * i); });
-    };
-    for (; bytes.size() - at >= 64; at += 64) add_at(bytes.data() + at);
+  // Adds the whole blocks of 64 bytes; returns where they end.
+  static std::size_t add_blocks(State<std::uint32_t>& state, Bytes bytes, std::size_t at = 0) {
+    for (; bytes.size() - at >= 64; at += 64)
+      add<std::uint32_t>(state, [&](unsigned i) { return little(bytes.data() + at + std::size_t{4} * i); });
+    return at;
+  }
+
+  // `bytes` from `at` on are the end of a message of `size` bytes.
+  static Digest finish(State<std::uint32_t> state, Bytes bytes, std::size_t at, std::uint64_t size) {
+    at = add_blocks(state, bytes, at);
     std::array<std::byte, 128> tail{};
     const std::size_t rest = bytes.size() - at;
     if (rest > 0) std::memcpy(tail.data(), bytes.data() + at, rest);
     tail[rest] = std::byte{0x80};
     const std::size_t length = rest < 56 ? 64 : 128;
-    std::uint64_t bits = std::uint64_t{8} * bytes.size();
+    std::uint64_t bits = std::uint64_t{8} * size;
     for (std::size_t i = 0; i < 8; ++i, bits >>= 8) tail[length - 8 + i] = static_cast<std::byte>(bits);
-    for (std::size_t block = 0; block < length; block += 64) add_at(tail.data() + block);
+    add_blocks(state, Bytes(tail.data(), length));
     Digest digest{};
     for (std::size_t i = 0; i < 16; ++i) digest[i] = static_cast<std::byte>(state[i / 4] >> (8 * (i % 4)));
     return digest;
