@@ -98,6 +98,7 @@ void add_source(py::module_& module) {
       .def_static("over", &over, py::arg("memory"), py::arg("size") = py::none(),
                   "`size`: the memory is only the beginning of that many bytes, enough for a header.")
       .def_property_readonly("size", [](const HeldSource& self) { return self.source.size(); })
+      .def_property_readonly("in_memory", [](const HeldSource& self) { return self.source.in_memory(); })
       .def("read", &read_bytes, py::arg("offset"), py::arg("count"),
            "At most `count` bytes from `offset` on; fewer at the end.")
       .def("read_frames", &read_frames, py::arg("layout"), py::arg("frames"), py::arg("out").noconvert(),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from braggio.batch.workers import in_order
+from braggio.batch.workers import ahead, in_order
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 50])
@@ -114,3 +114,56 @@ def test_progress_counts_up_in_the_calling_thread(threads: int) -> None:
 def test_threads_must_be_some(threads: int) -> None:
     with pytest.raises(ValueError, match="threads"):
         in_order(lambda item, _: item, [1], threads=threads, state=object)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_of_preparing_comes_after_the_items_before_it(threads: int) -> None:
+    """Which error a user sees must not depend on how far ahead files are opened, or on threads."""
+    done = []
+
+    def prepare(item: int) -> int:
+        if item == 20:
+            raise KeyError("twenty")
+        return item
+
+    def work(item: int, _: object) -> None:
+        done.append(item)
+        if item == 25:
+            raise ValueError("never reached")
+
+    with pytest.raises(KeyError, match="twenty"):
+        in_order(work, ahead(prepare, range(40)), threads=threads, state=object, total=40)
+    assert sorted(done) == list(range(20))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_of_work_comes_before_one_of_preparing_a_later_item(threads: int) -> None:
+    def prepare(item: int) -> int:
+        if item == 20:
+            raise KeyError("twenty")
+        return item
+
+    def work(item: int, _: object) -> None:
+        time.sleep(0.002)
+        if item == 19:
+            raise ValueError("nineteen")
+
+    with pytest.raises(ValueError, match="nineteen"):
+        in_order(work, ahead(prepare, range(40)), threads=threads, state=object, total=40)
+
+
+def test_after_a_large_item_nothing_is_prepared_until_it_is_asked_for() -> None:
+    """Compressed files are held in memory one at a time."""
+    prepared: list[int] = []
+
+    def prepare(item: int) -> int:
+        prepared.append(item)
+        return item
+
+    items = ahead(prepare, range(40), large=lambda item: item >= 3)
+    assert [next(items) for _ in range(3)] == [0, 1, 2]
+    assert prepared == [0, 1, 2, 3]
+    assert next(items) == 3
+    assert prepared == [0, 1, 2, 3]
+    assert next(items) == 4
+    assert prepared == [0, 1, 2, 3, 4]

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Ready = TypeVar("Ready")
 Result = TypeVar("Result")
 State = TypeVar("State")
 
+AHEAD = 16  # open files too
 Progress = Callable[[int, int], None]  # (done, total), called from the calling thread
 
 
 def in_order(
     work: Callable[[Item, State], Result],
-    items: Sequence[Item],
+    items: Iterable[Item],
     *,
     threads: int,
     state: Callable[[], State],
     progress: Progress | None = None,
+    total: int | None = None,
 ) -> list[Result]:
     """``[work(item, a_state) for item in items]``, at most `threads` at once, each with a state of its own.
 
     The first error, in the order of the items, stops the work: items not yet begun are dropped, those under way finish.
+    `total` is the number of items where they are an iterator.
 
     Examples
     --------
@@ -33,37 +38,47 @@ def in_order(
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
+    if total is None:
+        total = len(items) if isinstance(items, Sized) else 0
     results: list[Result] = []
-    for result in _outcomes(work, items, min(threads, len(items)), state):
+    for result in streamed(work, items, threads=min(threads, total), state=state):
         results.append(result)
         if progress is not None:
-            progress(len(results), len(items))
+            progress(len(results), total)
     return results
 
 
-def _outcomes(
-    work: Callable[[Item, State], Result], items: Sequence[Item], threads: int, state: Callable[[], State]
-) -> Iterator[Result]:
-    if threads <= 1:
-        yield from _one_by_one(work, items, state)
-        return
-    free = [state() for _ in range(threads)]  # list.pop and append are atomic: one state per running call
+def ahead(
+    prepare: Callable[[Item], Ready], items: Iterable[Item], *, large: Callable[[Ready], bool] = lambda _: False
+) -> Iterator[Ready]:
+    """``map(prepare, items)``, a few items ahead, but none after one that is `large`.
 
-    def run(item: Item) -> Result:
-        mine = free.pop()
-        try:
-            return work(item, mine)
-        finally:
-            free.append(mine)
+    Once megabytes of pixels have gone through the caches, a Python function takes three to five times as long as right
+    after itself: opening 16 files in a row took 125 us a file, each between two frames of 16 MB 300.
 
-    with ThreadPoolExecutor(threads, thread_name_prefix="braggio") as pool:
-        futures: list[Future[Result]] = [pool.submit(run, item) for item in items]
+    An error of `prepare` comes after the items before it.
+
+    Examples
+    --------
+    >>> list(ahead(str, range(3)))
+    ['0', '1', '2']
+    """
+    remaining = iter(items)
+    while True:
+        ready: list[Ready] = []
+        failure: Exception | None = None
         try:
-            for future in futures:
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+            for item in islice(remaining, AHEAD):
+                ready.append(prepare(item))
+                if large(ready[-1]):
+                    break
+        except Exception as error:  # noqa: BLE001  raised below
+            failure = error
+        yield from ready
+        if failure is not None:
+            raise failure
+        if not ready:
+            return
 
 
 def _one_by_one(
@@ -101,12 +116,28 @@ def streamed(
     with ThreadPoolExecutor(threads, thread_name_prefix="braggio") as pool:
         waiting: deque[Future[Result]] = deque()
         try:
-            for item in items:
-                waiting.append(pool.submit(run, item))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from _results(items, lambda item: pool.submit(run, item), waiting, most=2 * threads)
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _results(
+    items: Iterable[Item], submit: Callable[[Item], Future[Result]], waiting: deque[Future[Result]], *, most: int
+) -> Iterator[Result]:
+    """What the futures give, in order; an error of `items` itself comes after what is under way."""
+    remaining = iter(items)
+    failure: Exception | None = None
+    while failure is None:
+        try:
+            waiting.append(submit(next(remaining)))
+        except StopIteration:
+            break
+        except Exception as error:  # noqa: BLE001  raised below
+            failure = error
+        if len(waiting) > most:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+    if failure is not None:
+        raise failure

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 from braggio import formats
 from braggio._core import Scratch, scan
-from braggio.batch.workers import Progress, in_order
-from braggio.errors import FormatError, MetadataError, about
-from braggio.formats.stored import streamed
+from braggio.batch.workers import Progress, ahead, in_order
+from braggio.errors import BraggioError, FormatError, MetadataError, about
+from braggio.formats.stored import StoredFrames, streamed
 from braggio.kernels.stats import LOW_FRACTION, FrameStats, from_core
 from braggio.microed.series import Series, find_series, group_series
 from braggio.model.frames import FrameStack
@@ -59,11 +59,12 @@ class Frames:
         """Frame numbers missing from a series of files."""
         return self.series.gaps if len(self.series) > 1 else ()
 
-    def open(self, ref: FrameRef) -> AbstractContextManager[FrameStack]:
+    def open(self, ref: FrameRef) -> OpenFrame:
         """The file of a frame, checked to be like the others."""
         if self.stack is not None:
-            return nullcontext(self.stack)
-        stack = formats.open(ref.path, **self.options)
+            return OpenFrame(ref, self.stack, shared=True)
+        with about(ref.path):
+            stack = formats.open(ref.path, **self.options)
         if stack.frame_shape != self.shape or stack.dtype.name != self.dtype:
             raise MetadataError(
                 path=ref.path,
@@ -71,7 +72,33 @@ class Frames:
                 expected=f"{self.shape[1]} x {self.shape[0]} {self.dtype} as in {self.refs[0].path}",
                 found=f"{stack.frame_shape[1]} x {stack.frame_shape[0]} {stack.dtype}",
             )
-        return stack
+        return OpenFrame(ref, stack, shared=False)
+
+
+@dataclass(frozen=True)
+class OpenFrame:
+    """A frame and its file; a context that gives the file, names it in errors and closes it unless it is shared."""
+
+    ref: FrameRef
+    stack: FrameStack
+    shared: bool
+
+    @property
+    def holds_pixels(self) -> bool:
+        """Whether a whole file is in memory just for this frame, as a compressed one is."""
+        on_disk = isinstance(self.stack, StoredFrames) and not self.stack.source.in_memory
+        return not self.shared and not on_disk
+
+    def __enter__(self) -> FrameStack:
+        return self.stack
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.shared:
+            self.stack.close()
+        if isinstance(error, BraggioError) and error.path is None:
+            error.path = self.ref.path
 
 
 Files = Series | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -131,8 +158,9 @@ def scan_frames(
 ) -> list[FrameStats]:
     """See `scan_series`; without `moments` mean and std are None."""
 
-    def work(ref: FrameRef, scratch: Scratch) -> FrameStats:
-        with about(ref.path), frames.open(ref) as stack:
+    def work(frame: OpenFrame, scratch: Scratch) -> FrameStats:
+        ref = frame.ref
+        with frame as stack:
             source, layout, index = streamed(stack, ref.index)
             found = scan(source, layout, index, moments=moments, low_fraction=low_fraction, scratch=scratch)
         if found["not_finite"] is not None:
@@ -145,7 +173,8 @@ def scan_frames(
             )
         return from_core(found)
 
-    return in_order(work, frames.refs, threads=threads, state=Scratch, progress=progress)
+    opened = ahead(frames.open, frames.refs, large=lambda frame: frame.holds_pixels)
+    return in_order(work, opened, threads=threads, state=Scratch, progress=progress, total=len(frames.refs))
 
 
 def scan_series(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from braggio._core import (
     Clipped,
@@ -17,13 +18,13 @@ from braggio._core import (
     transcode,
 )
 from braggio.batch.staging import Staging
-from braggio.batch.workers import Progress, in_order
-from braggio.errors import LimitError, about
+from braggio.batch.workers import Progress, ahead, in_order
+from braggio.errors import LimitError
 from braggio.formats.mrc import write_mrc
 from braggio.formats.stored import ArrayFrames, streamed
 from braggio.kernels.stats import FrameStats
 from braggio.microed.report import FrameReport
-from braggio.microed.scan import FrameRef
+from braggio.microed.scan import FrameRef, OpenFrame
 from braggio.microed.task import Task, frame_date
 from braggio.model.frames import FrameStack
 
@@ -31,20 +32,47 @@ POSITION_LIMIT = 1000  # positions listed per frame and side; the counts are exa
 ANGSTROM_PER_MM = 1e7
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """All that can be known of a frame before its pixels are read."""
+
+    frame: OpenFrame
+    name: str
+    header: bytes
+    finished: bool
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What is left of a frame once its file is closed."""
+
+    ref: FrameRef
+    name: str
+    header_crc32: int
+    lost: Clipped
+
+
 def write_frames(
     task: Task, scanned: Sequence[FrameStats], staging: Staging, *, threads: int, progress: Progress | None
 ) -> list[FrameReport]:
     """Write every frame; what an earlier run of the same task has finished is not written again."""
 
-    def work(item: tuple[FrameRef, FrameStats], scratch: Scratch) -> FrameReport:
-        ref, stats = item
-        with about(ref.path), task.frames.open(ref) as stack:
-            if task.mrc:
-                _write_mrc(task, ref, stack, staging)
-            return _write_smv(task, ref, stats, stack, staging, scratch)
+    def prepare(ref: FrameRef) -> _Ready:
+        frame = task.frames.open(ref)
+        name = task.name(ref, ".img")
+        header = task.header(ref, frame_date(frame.stack, ref))
+        return _Ready(frame, name, header, staging.finished(name, task.smv_bytes))
 
-    items = list(zip(task.frames.refs, scanned, strict=True))
-    return in_order(work, items, threads=threads, state=Scratch, progress=progress)
+    def work(ready: _Ready, scratch: Scratch) -> _Written:
+        with ready.frame as stack:
+            if task.mrc:
+                _write_mrc(task, ready.frame.ref, stack, staging)
+            lost = _write_smv(task, ready, stack, staging, scratch)
+        return _Written(ready.frame.ref, ready.name, zlib.crc32(ready.header), lost)
+
+    ready = ahead(prepare, task.frames.refs, large=lambda each: each.frame.holds_pixels)
+    written = in_order(work, ready, threads=threads, state=Scratch, progress=progress, total=len(scanned))
+    return [_report(task, each, stats) for each, stats in zip(written, scanned, strict=True)]
 
 
 def _write_mrc(task: Task, ref: FrameRef, stack: FrameStack, staging: Staging) -> None:
@@ -57,40 +85,42 @@ def _write_mrc(task: Task, ref: FrameRef, stack: FrameStack, staging: Staging) -
     write_mrc(str(path), frame, overwrite=True, stored=task.stored, pixel_size=pixel_size)
 
 
-def _write_smv(
-    task: Task, ref: FrameRef, stats: FrameStats, stack: FrameStack, staging: Staging, scratch: Scratch
-) -> FrameReport:
-    name = task.name(ref, ".img")
+def _write_smv(task: Task, ready: _Ready, stack: FrameStack, staging: Staging, scratch: Scratch) -> Clipped:
+    ref = ready.frame.ref
     source, layout, index = streamed(stack, ref.index)
     # Float frames are always written: the count of rounded pixels comes from writing them.
-    finished = staging.finished(name, task.smv_bytes) and not layout.dtype.startswith("float")
-    header = task.header(ref, frame_date(stack, ref))
-    if finished:
-        offset = task.zero.offset
-        lost = clipped(source, layout, index, offset=offset, positions=POSITION_LIMIT, scratch=scratch)
+    if ready.finished and not layout.dtype.startswith("float"):
+        lost = clipped(source, layout, index, offset=task.zero.offset, positions=POSITION_LIMIT, scratch=scratch)
     else:
-        lost = _clamp_into(str(staging.path(name)), header, task, (source, layout, index), scratch)
+        path = os.fspath(staging.path(ready.name))
+        lost = _clamp_into(path, ready.header, task, (source, layout, index), scratch)
     if task.policy == "lossless" and (lost.low or lost.high or lost.rounded):
         raise LimitError(
             field=f"frame {ref.number}",
             expected="pixels that keep their value",
             found=f"{lost.low} clipped at 0, {lost.high} at 65535, {lost.rounded} rounded",
         )
+    return lost
+
+
+def _report(task: Task, written: _Written, stats: FrameStats) -> FrameReport:
+    ref, lost = written.ref, written.lost
+    width = task.frames.shape[1]
     return FrameReport(
         number=ref.number,
         input=os.path.abspath(ref.path),
         index=ref.index,
-        output=name,
+        output=written.name,
         min=stats.min,
         max=stats.max,
         low_quantile=stats.low_quantile,
         osc_start=task.geometry.angle(ref.number, task.frames.refs[0].number),
         clipped_low=lost.low,
         clipped_high=lost.high,
-        low_positions=_positions(lost.low_positions.tolist(), layout.width),
-        high_positions=_positions(lost.high_positions.tolist(), layout.width),
+        low_positions=_positions(lost.low_positions.tolist(), width),
+        high_positions=_positions(lost.high_positions.tolist(), width),
         rounded=lost.rounded,
-        header_crc32=zlib.crc32(header),
+        header_crc32=written.header_crc32,
     )
 
 
