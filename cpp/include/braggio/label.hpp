@@ -12,6 +12,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <unordered_map>
@@ -40,6 +41,10 @@ struct Spot {
   T max = std::numeric_limits<T>::lowest();
   std::int64_t argmax = -1;  // flat index of the first maximum
 };
+
+// Runs of spots lie far apart: each would wait for memory. Asked for 16 runs ahead, 15,000 pixels in 144 spots of a
+// 1024 x 1024 frame took 131 us instead of 248 (bench_laue).
+inline constexpr std::size_t runs_ahead = 16;
 
 struct Box {
   std::int32_t row_begin, row_end, column_begin, column_end;  // half open
@@ -72,10 +77,11 @@ class Components {
 
   // labels[i] = 0 for background, else 1..count. `zeroed`: the caller vouches that the image is all zero.
   void fill(std::int32_t* labels, bool zeroed) const {
+    const std::int32_t* limit = labels + height_ * width_;
     for (std::size_t y = 0; y < height_; ++y, labels += width_) {
       if (!zeroed) std::fill_n(labels, width_, 0);
       for (std::size_t run = first_[y]; run < first_[y + 1]; ++run)
-        std::fill(labels + begin_[run], labels + end_[run], label_[run]);
+        fill_run(labels + begin_[run], labels + end_[run], limit, label_[run]);
     }
   }
 
@@ -150,12 +156,42 @@ class Components {
   }
 
  private:
+  // Runs are short and of any length, so a loop to their end would be guessed wrongly at nearly every run. Eight pixels
+  // are written at a time, the ones behind the run as background: what stands there comes later. `limit` ends the
+  // image.
+  static void fill_run(std::int32_t* at, const std::int32_t* end, const std::int32_t* limit, std::int32_t label) {
+    constexpr std::ptrdiff_t lanes = 8;
+    for (; limit - at >= lanes; at += lanes) {
+      const auto left = static_cast<std::int32_t>(end - at);
+      for (std::int32_t l = 0; l < lanes; ++l) at[l] = l < left ? label : 0;
+      if (left <= lanes) return;
+    }
+    for (; at != end; ++at) *at = label;
+  }
+
   template <bool background, bool moments, class T>
   std::vector<Spot<T>> measure_runs(const T* image, const Reference<T>& reference) const {
     std::vector<Spot<T>> spots(count_);
-    each_run([&](std::size_t spot, std::size_t y, std::size_t run) {
-      measure_run<background, moments>(spots[spot], image, reference, y, begin_[run], end_[run]);
-    });
+    std::size_t row_ahead = 0, ahead = 0;
+    const auto fetch_next = [&] {
+      if (ahead == first_[height_]) return;
+      while (ahead == first_[row_ahead + 1]) ++row_ahead;
+      for (const std::int32_t column : {begin_[ahead], end_[ahead] - 1}) {
+        const std::size_t pixel = row_ahead * width_ + static_cast<std::size_t>(column);
+        __builtin_prefetch(image + pixel);
+        if constexpr (background) __builtin_prefetch(reference.background + pixel);
+        if constexpr (moments) __builtin_prefetch(reference.noise + pixel);
+      }
+      ++ahead;
+    };
+    for (std::size_t i = 0; i < runs_ahead; ++i) fetch_next();
+    for (std::size_t y = 0; y < height_; ++y)
+      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run) {
+        fetch_next();
+        if (label_[run] != 0)
+          measure_run<background, moments>(spots[static_cast<std::size_t>(label_[run] - 1)], image, reference, y,
+                                           begin_[run], end_[run]);
+      }
     return spots;
   }
 

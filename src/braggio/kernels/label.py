@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,19 @@ class LabelStats:
     pixel_list_BE: NDArray[np.int64]  # noqa: N815 - its name in the file
 
 
+_scratch = threading.local()
+
+
+def _components() -> Components:
+    """The run tables of this thread, kept from call to call: up to 16 bytes a run, whose first touch costs as much as
+    labelling (59 against 28 ms for noise of 50 % on 2048 x 2048, bench_laue).
+    """
+    if not hasattr(_scratch, "components"):
+        _scratch.components = Components()
+    found: Components = _scratch.components
+    return found
+
+
 def label(
     mask: ArrayLike, structure: Structure = SQUARE, *, min_pixels: int = 1, out: NDArray[np.int32] | None = None
 ) -> tuple[NDArray[np.int32], int]:
@@ -71,7 +85,7 @@ def label(
     ([[1, 0, 2], [1, 0, 0], [0, 1, 0]], 2)
     """
     bits = packed(mask)
-    components = Components()
+    components = _components()
     count = components.label(bits, connectivity(structure), min_pixels)
     labels = np.zeros((bits.height, bits.width), np.int32) if out is None else out
     components.fill(labels, out is None)
@@ -107,7 +121,7 @@ def label_stats(mask: ArrayLike, image: ArrayLike, structure: Structure = SQUARE
             raise TypeError(f"image must be of at most 32-bit integers or float, not {pixels.dtype} beyond 32 bits")
         pixels = narrow
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
-    components = Components()
+    components = _components()
     components.label(packed(mask), connectivity(structure), min_pixels)
     found = components.measure(pixels)
     pixel_list, counts = components.pixel_lists()
