@@ -47,9 +47,9 @@ _scratch = threading.local()
 
 
 def _components() -> Components:
-    """The run tables of this thread, kept from call to call: up to 16 bytes a run, whose first touch costs as much as
-    labelling (59 against 28 ms for noise of 50 % on 2048 x 2048, bench_laue).
-    """
+    """The run tables of this thread, kept from call to call."""
+    # Up to 16 bytes a run, whose first touch costs as much as labelling: 59 against 28 ms for noise of 50 % on
+    # 2048 x 2048 (bench_laue).
     if not hasattr(_scratch, "components"):
         _scratch.components = Components()
     found: Components = _scratch.components
