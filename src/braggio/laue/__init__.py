@@ -12,7 +12,8 @@
 from braggio.formats.spots_h5 import read_spots
 from braggio.laue.convert import ConversionReport, mccd_to_hdf5
 from braggio.laue.options import Options
-from braggio.laue.spots import SpotReport, default_output, find_spots
+from braggio.laue.report import SpotReport
+from braggio.laue.spots import default_output, find_spots
 from braggio.laue.stats import PixelStats, pixel_stats
 
 __all__ = [

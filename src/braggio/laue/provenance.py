@@ -1,0 +1,117 @@
+"""What a file of spots tells of how it was made."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braggio.formats.mccd_h5 import FrameRecord
+from braggio.laue.options import Options
+from braggio.laue.stats import PixelStats
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """A search, as its output describes it.
+
+    Attributes
+    ----------
+    options : Options
+    record : FrameRecord
+    stats : PixelStats
+        As shown to the user.
+    shape : tuple of int
+        Of the stack.
+    n_angles, constant_pixels : int
+        See `SpotReport`.
+    name : str or None
+        The input, if it is a file.
+    """
+
+    options: Options
+    record: FrameRecord
+    stats: PixelStats
+    shape: tuple[int, int, int]
+    n_angles: int
+    constant_pixels: int
+    name: str | None
+
+    def stats_arrays(self) -> dict[str, NDArray[Any]]:
+        """The maps of the group `stats`."""
+        stats = self.stats
+        limits, reachable = stats.threshold(self.options.cutoff)
+        arrays = {
+            "avg": stats.avg,
+            "std": stats.std,
+            "iqr": stats.iqr,
+            "max": stats.max,
+            "arg": stats.arg,
+            "threshold": limits,
+        }
+        if isinstance(stats.kept, np.ndarray):
+            arrays["n"] = stats.kept
+        if not reachable.all():
+            arrays["unreachable"] = (~reachable).astype(np.uint8)
+        return arrays
+
+    def info(self) -> dict[str, Any]:
+        """The attributes of the group `info`."""
+        from braggio import __version__
+
+        options = self.options
+        info: dict[str, Any] = {
+            "program": "lu_hdf2spots (braggio)",
+            "version": __version__,
+            "method": options.method,
+            "N": options.percent,
+            "alpha": options.alpha,
+            "cutoff": options.cutoff,
+            "n_erosions": options.erosions,
+            "n_dilations": options.dilations,
+            "structure": options.structure,
+            "label_structure": options.label_structure or options.structure,
+            "sync": options.sync,
+            "n_frames": self.shape[0],
+            "n_angles": self.n_angles,
+            "block_size": self.record.block_size,
+            "min_pixels": options.min_pixels,
+            "min_std": options.min_std,
+            "unbiased": options.unbiased,
+            "split": options.split,
+            "constant_pixels": self.constant_pixels,
+            "uuid": str(self._uuid()),
+            "created": _created(self.name),
+        }
+        if self.stats.n_removed is not None:
+            info["n_removed"] = self.stats.n_removed
+        return info
+
+    def _uuid(self) -> uuid.UUID:
+        """Of the input and the options, so that the same search gives the same file."""
+        size = 0 if self.name is None else os.stat(self.name).st_size
+        text = json.dumps([asdict(self.options), self.record.parents, self.shape, size], sort_keys=True)
+        return uuid.uuid5(uuid.NAMESPACE_URL, text)
+
+    def notes(self, warnings: Sequence[str]) -> dict[str, list[str]]:
+        """LaueUtil's datasets of the group `info`."""
+        return {
+            "options": [f"{key}={value}" for key, value in asdict(self.options).items()],
+            "args": [] if self.name is None else [os.path.basename(self.name)],
+            "parents": ["\t".join(parent) for parent in self.record.parents],
+            "warnings": list(warnings),
+        }
+
+
+def _created(name: str | None) -> str:
+    """When the input was last changed, or SOURCE_DATE_EPOCH: never now, so that the same work gives the same bytes."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    seconds = int(epoch) if epoch and epoch.isdigit() else 0 if name is None else int(os.stat(name).st_mtime)
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
