@@ -54,7 +54,8 @@ std::size_t work_stack(const py::array& array, const py::array& out, std::size_t
     const auto* source = static_cast<const T*>(array.data());
     py::gil_scoped_release release;
     const std::size_t step = (work.rows / bin) * (work.columns / bin);
-    const std::size_t parts = count * work.rows * work.columns * sizeof(T) < parallel_bytes ? 1 : std::min(threads, count);
+    const std::size_t parts =
+        count * work.rows * work.columns * sizeof(T) < parallel_bytes ? 1 : std::min(threads, count);
     std::vector<std::size_t> flat(std::max<std::size_t>(parts, 1));
     for_ranges(count, parts, [&](std::size_t start, std::size_t stop, std::size_t part) {
       std::vector<double> sums;

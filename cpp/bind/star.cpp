@@ -178,7 +178,8 @@ RealFormat real_format(const std::string& style, int decimals) {
 }
 
 std::uint64_t write_rows(PartFile& part, std::uint64_t offset, const py::list& columns, std::size_t rows,
-                    const std::string& style, int decimals, bool padded, char separator, const std::string& missing) {
+                         const std::string& style, int decimals, bool padded, char separator,
+                         const std::string& missing) {
   std::vector<TextColumn> texts;
   for (const py::handle column : columns) texts.push_back(text_column(py::cast<py::tuple>(column), rows));
   const RowStyle row_style{real_format(style, decimals), padded, separator, missing};
@@ -215,7 +216,8 @@ void add_star(py::module_& module) {
       },
       py::arg("source"), "Every block of a STAR file.");
   module.def("read_star_rows", &read_rows, py::arg("source"), py::arg("block"), py::arg("kinds"),
-             py::arg("threads") = 1, "One (kind, values, ...) or None a label; kinds are (first kind or 'guess', widest kind).");
+             py::arg("threads") = 1,
+             "One (kind, values, ...) or None a label; kinds are (first kind or 'guess', widest kind).");
   module.def("write_star_rows", &write_rows, py::arg("part"), py::arg("offset"), py::arg("columns"), py::arg("rows"),
              py::kw_only(), py::arg("style"), py::arg("decimals") = 6, py::arg("padded") = true,
              py::arg("separator") = ' ', py::arg("missing") = "nan",

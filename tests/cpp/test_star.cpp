@@ -104,9 +104,10 @@ TEST_CASE("threads share the rows, and the columns do not depend on how many the
   const std::size_t count = 60000;
   for (std::size_t i = 0; i < count; ++i) {
     if (i % 977 == 0) text += "# a comment\n";
-    text += std::to_string(static_cast<double>(i) * 0.25) + (i == 50000 ? " word " : " 3 ") + (i % 501 == 0 ? "'a b'" : "t" + std::to_string(i % 3000)) +
-            " 00000" + std::to_string(i % 9 + 1) + (i == 55000 ? "0@s" : "@s") + std::to_string(i / 100) + ".mrcs -" +
-            std::to_string(i) + std::string(20, ' ') + "\n";
+    text += std::to_string(static_cast<double>(i) * 0.25) + (i == 50000 ? " word " : " 3 ") +
+            (i % 501 == 0 ? "'a b'" : "t" + std::to_string(i % 3000)) + " 00000" + std::to_string(i % 9 + 1) +
+            (i == 55000 ? "0@s" : "@s") + std::to_string(i / 100) + ".mrcs -" + std::to_string(i) +
+            std::string(20, ' ') + "\n";
   }
   const Source source = Source::over(std::as_bytes(std::span(text)));
   const StarBlock block = scan_star(source).back();

@@ -205,6 +205,25 @@ def test_check_lists_all_problems_at_once(maker) -> None:
     assert caught.value.report == report and "\n" not in str(caught.value)
 
 
+def test_check_names_values_that_are_none(maker) -> None:
+    maker.stack("a.mrcs")
+    path = maker.table(
+        ["1@a.mrcs", "2@a.mrcs", "3@a.mrcs"], groups=[1, 2, 2], optics=["1 300 2.7 0.1 1.5 8", "2 0 2.7 inf nan 8"]
+    )
+    path.write_text(path.read_text().replace("10001 9001", "nan 9001"))
+    report = read(path).check(raise_=False)
+    found = {problem.stack: (problem.kind, problem.rows, problem.first_row) for problem in report.problems}
+    assert found == {
+        "DefocusU": ("value", 1, 1),
+        "Voltage": ("value", 2, 1),
+        "AmplitudeContrast": ("value", 2, 1),
+        "ImagePixelSize": ("value", 2, 1),
+    }
+    with pytest.raises(CheckError, match="DefocusU: expected a finite number, found nan"):
+        read(path).check()
+    assert read(path).select([0]).check().ok
+
+
 def test_check_reads_each_header_once(maker, monkeypatch) -> None:
     maker.stack("a.mrcs")
     module = importlib.import_module("braggio.particles.checks")

@@ -146,7 +146,8 @@ BRAGGIO_AVX2 bool parse_each_real_by_fours(std::size_t count, const Texts& texts
 
 }  // namespace detail
 
-// take(k, Real) for every texts(k), each with 16 readable bytes before its end and behind it; stops, and gives false, when `take` does.
+// take(k, Real) for every texts(k), each with 16 readable bytes before its end and behind it; stops, and gives false,
+// when `take` does.
 template <class Texts, class Take>
 bool parse_reals(Level level, std::size_t count, const Texts& texts, Take take) {
 #if defined(__x86_64__)

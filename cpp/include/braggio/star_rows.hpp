@@ -301,8 +301,8 @@ inline void join_range(StarColumn& column, const StarColumn& part, const RowRang
 
 }  // namespace detail
 
-// Read the rows of a loop block into `columns`, one per label. `threads` share the rows of a large block; the columns do
-// not depend on how many they are.
+// Read the rows of a loop block into `columns`, one per label. `threads` share the rows of a large block; the columns
+// do not depend on how many they are.
 inline void fill_star(const Source& source, const StarBlock& block, std::span<StarColumn> columns,
                       std::size_t threads = 1) {
   if (columns.size() != block.labels.size())
