@@ -137,7 +137,7 @@ TEST_CASE("threads share the rows, and the columns do not depend on how many the
   CHECK(one->columns[1].failed);
   CHECK_FALSE(one->columns[3].six_digits);
   CHECK(one->integers[count - 1] == -static_cast<std::int64_t>(count - 1));
-  for (const std::size_t threads : {2, 3, 7, 100}) {
+  for (const std::size_t threads : std::initializer_list<std::size_t>{2, 3, 7, 100}) {
     const auto more = read(threads);
     CHECK(more->reals == one->reals);
     CHECK(more->integers == one->integers);
