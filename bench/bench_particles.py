@@ -139,6 +139,10 @@ def pixel_work(context: Context) -> Iterator[Case]:
             f"{name}, {len(raw)} images",
             {
                 "braggio": lambda bin=bin, out=out: prepare_images(raw, bin=bin, normalize="max", out=out),
+                "braggio, 2 threads": lambda bin=bin, out=out: prepare_images(
+                    raw, bin=bin, normalize="max", out=out, threads=2
+                ),
+                "the input read once": lambda: raw.max(),
                 "numpy": lambda bin=bin: numpys(bin),
             },
             raw.nbytes,
@@ -146,4 +150,6 @@ def pixel_work(context: Context) -> Iterator[Case]:
                 prepare_images(raw, bin=bin, normalize="max", out=out)[0], numpys(bin), rtol=1e-4, atol=1e-5
             ),
             goals=[Goal("numpy", faster=40)],
+            floor="the input read once",
+            threads=2,
         )

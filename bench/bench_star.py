@@ -102,23 +102,30 @@ def reading(path: Path, rows: int) -> Iterator[Case]:
         f"read {rows} x 25, all columns",
         {
             "braggio": lambda: read_tables(path),
+            "braggio, 2 threads": lambda: read_tables(path, threads=2),
             "pandas on the body": lambda: pandas_body(path),
             "starfile": lambda: starfile.read(path),
         },
         path.stat().st_size,
         check,
-        goals=[Goal("starfile", faster=20), Goal("pandas on the body", faster=3)],
+        goals=[
+            *(Goal("starfile", faster=20, ours=ours) for ours in ("braggio", "braggio, 2 threads")),
+            Goal("pandas on the body", faster=3),
+        ],
+        threads=2,
     )
     yield Case(
         f"read 8 of 25 columns, {rows} rows",
         {
             "braggio": lambda: read_tables(path, blocks=["particles"], columns=eight),
+            "braggio, 2 threads": lambda: read_tables(path, blocks=["particles"], columns=eight, threads=2),
             "pandas on the body": lambda: pandas_body(path, EIGHT),
             "starfile": lambda: starfile.read(path),
         },
         path.stat().st_size,
         lambda: None,  # the case above has compared the columns
-        goals=[Goal("starfile", faster=35)],
+        goals=[Goal("starfile", faster=35, ours=ours) for ours in ("braggio", "braggio, 2 threads")],
+        threads=2,
     )
 
 

@@ -1,8 +1,11 @@
 #include "braggio/images.hpp"
 
+#include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "bind.hpp"
+#include "braggio/parallel.hpp"
 #include "braggio/pixels.hpp"
 
 namespace braggio::bind {
@@ -38,7 +41,7 @@ void require_images(const py::array& array, const py::array& out, const ImageWor
 
 // Images without contrast: they are centred, but there is nothing to scale them by.
 std::size_t work_stack(const py::array& array, const py::array& out, std::size_t bin, const std::string& kind,
-                       const std::string& normalise, float sign) {
+                       const std::string& normalise, float sign, std::size_t threads) {
   if (array.ndim() != 3) throw py::value_error("array must be of shape (n, rows, columns)");
   const ImageWork work = image_work(static_cast<std::size_t>(array.shape(1)), static_cast<std::size_t>(array.shape(2)),
                                     bin, kind, normalise, sign);
@@ -50,12 +53,16 @@ std::size_t work_stack(const py::array& array, const py::array& out, std::size_t
   return with_pixel(array_type(array), [&]<class T>() {
     const auto* source = static_cast<const T*>(array.data());
     py::gil_scoped_release release;
-    std::vector<double> sums;
-    std::size_t flat = 0;
     const std::size_t step = (work.rows / bin) * (work.columns / bin);
-    for (std::size_t i = 0; i < count; ++i)
-      if (!work_image(source + i * work.rows * work.columns, target + i * step, work, sums, level)) ++flat;
-    return flat;
+    const std::size_t parts =
+        count * work.rows * work.columns * sizeof(T) < parallel_bytes ? 1 : std::min(threads, count);
+    std::vector<std::size_t> flat(std::max<std::size_t>(parts, 1));
+    for_ranges(count, parts, [&](std::size_t start, std::size_t stop, std::size_t part) {
+      std::vector<double> sums;
+      for (std::size_t i = start; i < stop; ++i)
+        if (!work_image(source + i * work.rows * work.columns, target + i * step, work, sums, level)) ++flat[part];
+    });
+    return std::accumulate(flat.begin(), flat.end(), std::size_t{0});
   });
 }
 
@@ -63,7 +70,7 @@ std::size_t work_stack(const py::array& array, const py::array& out, std::size_t
 
 void add_images(py::module_& module) {
   module.def("work_images", &work_stack, py::arg("array").noconvert(), py::arg("out").noconvert(), py::kw_only(),
-             py::arg("bin"), py::arg("bin_kind"), py::arg("normalize"), py::arg("sign"),
+             py::arg("bin"), py::arg("bin_kind"), py::arg("normalize"), py::arg("sign"), py::arg("threads") = 1,
              "Bin and normalise (n, rows, columns) images into float32 `out`; how many had no contrast.");
 }
 

@@ -71,13 +71,13 @@ StarColumn prepare(Attempt& attempt, std::uint64_t rows) {
 }
 
 // One pass over the rows; true when every column came out as it was guessed.
-bool pass(const HeldSource& held, const StarBlock& block, std::vector<Attempt>& attempts) {
+bool pass(const HeldSource& held, const StarBlock& block, std::vector<Attempt>& attempts, std::size_t threads) {
   std::vector<StarColumn> columns;
   columns.reserve(attempts.size());
   for (Attempt& attempt : attempts) columns.push_back(prepare(attempt, block.rows));
   {
     py::gil_scoped_release release;
-    fill_star(held.source, block, columns);
+    fill_star(held.source, block, columns, threads);
   }
   bool whole = true;
   for (std::size_t i = 0; i < attempts.size(); ++i) {
@@ -113,7 +113,7 @@ bool rows_are_too_short(const StarBlock& block) {
 }
 
 py::list read_rows(const HeldSource& held, const StarBlock& block,
-              const std::vector<std::pair<std::string, std::string>>& kinds) {
+                   const std::vector<std::pair<std::string, std::string>>& kinds, std::size_t threads) {
   if (kinds.size() != block.labels.size()) throw py::value_error("kinds must have one entry a label");
   std::vector<Attempt> attempts(kinds.size());
   std::vector<CellKind> guesses;
@@ -131,7 +131,7 @@ py::list read_rows(const HeldSource& held, const StarBlock& block,
     py::gil_scoped_release release;
     fill_star(held.source, block, nothing);
   }
-  while (!pass(held, block, attempts)) {
+  while (!pass(held, block, attempts, threads)) {
   }
   py::list results;
   for (const Attempt& attempt : attempts) results.append(result(attempt));
@@ -178,7 +178,8 @@ RealFormat real_format(const std::string& style, int decimals) {
 }
 
 std::uint64_t write_rows(PartFile& part, std::uint64_t offset, const py::list& columns, std::size_t rows,
-                    const std::string& style, int decimals, bool padded, char separator, const std::string& missing) {
+                         const std::string& style, int decimals, bool padded, char separator,
+                         const std::string& missing) {
   std::vector<TextColumn> texts;
   for (const py::handle column : columns) texts.push_back(text_column(py::cast<py::tuple>(column), rows));
   const RowStyle row_style{real_format(style, decimals), padded, separator, missing};
@@ -215,6 +216,7 @@ void add_star(py::module_& module) {
       },
       py::arg("source"), "Every block of a STAR file.");
   module.def("read_star_rows", &read_rows, py::arg("source"), py::arg("block"), py::arg("kinds"),
+             py::arg("threads") = 1,
              "One (kind, values, ...) or None a label; kinds are (first kind or 'guess', widest kind).");
   module.def("write_star_rows", &write_rows, py::arg("part"), py::arg("offset"), py::arg("columns"), py::arg("rows"),
              py::kw_only(), py::arg("style"), py::arg("decimals") = 6, py::arg("padded") = true,

@@ -138,7 +138,7 @@ class StarBlock:
 
 def scan_star(source: Source) -> list[StarBlock]: ...
 def read_star_rows(
-    source: Source, block: StarBlock, kinds: Sequence[tuple[str, str]]
+    source: Source, block: StarBlock, kinds: Sequence[tuple[str, str]], threads: int = 1
 ) -> list[tuple[Any, ...] | None]: ...
 def write_star_rows(
     part: PartFile,
@@ -156,7 +156,14 @@ def gather_records(
     source: Source, first: int, stride: int, count: int, fields: Sequence[tuple[int, int, NDArray[Any] | None]]
 ) -> list[tuple[NDArray[Any], list[str]] | None]: ...
 def work_images(
-    array: NDArray[Any], out: NDArray[Any], *, bin: int, bin_kind: str, normalize: str, sign: float
+    array: NDArray[Any],
+    out: NDArray[Any],
+    *,
+    bin: int,
+    bin_kind: str,
+    normalize: str,
+    sign: float,
+    threads: int = 1,
 ) -> int: ...
 
 class BitMask:

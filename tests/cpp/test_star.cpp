@@ -4,11 +4,13 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "braggio/star_text.hpp"
+#include "levels.hpp"
 #include "refusal.hpp"
 #include "star_reader.hpp"
 
@@ -82,17 +84,78 @@ TEST_CASE("plain rows are those of the careful reader") {
       }
     });
     if (careful.empty()) continue;
-    PlainRows rows(careful.size(), 1), fewer(careful.size() + 1, 1);
-    rows.clear(line.data());
-    fewer.clear(line.data());
-    CHECK_FALSE(fewer.add(line));
-    if (!rows.add(line)) continue;
-    ++plain_rows;
-    CHECK_FALSE(error);
-    CHECK_FALSE(special);
-    for (std::size_t i = 0; i < careful.size(); ++i) CHECK(rows(0, i) == careful[i]);
+    for (const Level level : levels()) {
+      PlainRows rows(careful.size(), 1, level), fewer(careful.size() + 1, 1, level);
+      rows.clear(line.data());
+      fewer.clear(line.data());
+      CHECK_FALSE(fewer.add(line));
+      if (!rows.add(line)) continue;
+      ++plain_rows;
+      CHECK_FALSE(error);
+      CHECK_FALSE(special);
+      for (std::size_t i = 0; i < careful.size(); ++i) CHECK(rows(0, i) == careful[i]);
+    }
   }
   CHECK(plain_rows > 5000);
+}
+
+TEST_CASE("threads share the rows, and the columns do not depend on how many they are") {
+  std::string text = "data_x\nloop_\n_real\n_guess\n_text\n_image\n_integer\n";
+  const std::size_t count = 60000;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i % 977 == 0) text += "# a comment\n";
+    text += std::to_string(static_cast<double>(i) * 0.25) + (i == 50000 ? " word " : " 3 ") +
+            (i % 501 == 0 ? "'a b'" : "t" + std::to_string(i % 3000)) + " 00000" + std::to_string(i % 9 + 1) +
+            (i == 55000 ? "0@s" : "@s") + std::to_string(i / 100) + ".mrcs -" + std::to_string(i) +
+            std::string(20, ' ') + "\n";
+  }
+  const Source source = Source::over(std::as_bytes(std::span(text)));
+  const StarBlock block = scan_star(source).back();
+  REQUIRE(block.rows == count);
+  CHECK(block.marks.size() >= 3);
+  CHECK(detail::row_ranges(block, 3).size() == 3);
+  struct Read {
+    std::vector<double> reals = std::vector<double>(count);
+    std::vector<std::int64_t> guessed = std::vector<std::int64_t>(count), integers = guessed;
+    std::vector<std::int32_t> codes = std::vector<std::int32_t>(count), stacks = codes, numbers = codes;
+    Dictionary texts, names;
+    std::vector<StarColumn> columns = std::vector<StarColumn>(5);
+  };
+  const auto read = [&](std::size_t threads) {
+    auto found = std::make_unique<Read>();
+    auto& columns = found->columns;
+    columns[0].kind = CellKind::real, columns[0].reals = found->reals.data();
+    columns[1].kind = CellKind::integer, columns[1].integers = found->guessed.data(), columns[1].guessed = true;
+    columns[2].kind = CellKind::text, columns[2].codes = found->codes.data(), columns[2].dictionary = &found->texts;
+    columns[3].kind = CellKind::image, columns[3].codes = found->stacks.data(), columns[3].dictionary = &found->names;
+    columns[3].numbers = found->numbers.data();
+    columns[4].kind = CellKind::integer, columns[4].integers = found->integers.data();
+    fill_star(source, block, columns, threads);
+    return found;
+  };
+  const auto one = read(1);
+  CHECK(one->columns[1].failed);
+  CHECK_FALSE(one->columns[3].six_digits);
+  CHECK(one->integers[count - 1] == -static_cast<std::int64_t>(count - 1));
+  for (const std::size_t threads : std::initializer_list<std::size_t>{2, 3, 7, 100}) {
+    const auto more = read(threads);
+    CHECK(more->reals == one->reals);
+    CHECK(more->integers == one->integers);
+    CHECK(more->codes == one->codes);
+    CHECK(more->stacks == one->stacks);
+    CHECK(more->numbers == one->numbers);
+    for (std::size_t i = 0; i < 5; ++i) {
+      CHECK(more->columns[i].failed == one->columns[i].failed);
+      CHECK(more->columns[i].integral == one->columns[i].integral);
+      CHECK(more->columns[i].six_digits == one->columns[i].six_digits);
+    }
+    REQUIRE(more->texts.size() == one->texts.size());
+    for (std::size_t i = 0; i < one->texts.size(); ++i) CHECK(more->texts[i] == one->texts[i]);
+    REQUIRE(more->names.size() == one->names.size());
+  }
+  text.replace(text.rfind(" -5999"), 6, " -59x9");
+  text.replace(text.rfind(" -5000 "), 7, " -500x ");
+  CHECK(refuses(Fault::format, [&] { read(2); }));
 }
 
 TEST_CASE("numbers in padded texts are the same at every level") {
@@ -110,14 +173,19 @@ TEST_CASE("numbers in padded texts are the same at every level") {
     for (std::size_t i = 0; i < decimals; ++i) text += static_cast<char>('0' + random() % 10);
     if (!text.empty() && random() % 8 == 0) text[random() % text.size()] = "eE+-x./:9"[random() % 9];
     if (text.empty()) continue;
-    const std::string padded = text + std::string(1, " 1\n.x"[random() % 5]) + "234567890123456789";
-    const std::string_view token = std::string_view(padded).substr(0, text.size());
+    const std::string before = "7654321 5.76543" + std::string(1, " 1\n.-"[random() % 5]);
+    const std::string padded = before + text + std::string(1, " 1\n.x"[random() % 5]) + "234567890123456789";
+    const std::string_view token = std::string_view(padded).substr(before.size(), text.size());
     const Real expected = parse_real(text);
-    for (int level = 0; level <= static_cast<int>(best_level()); ++level) {
+    for (const Level level : levels()) {
+      const std::size_t place = random() % 4;  // one of four that are taken together
+      const std::string_view usual = std::string_view("00000 00000 000 -12.5                ").substr(16, 5);
       const bool all = parse_reals(
-          static_cast<Level>(level), 1, [&](std::size_t) { return token; },
-          [&](std::size_t, const Real& real) { return same(real, expected); });
-      if (!all) FAIL(text << " at level " << level);
+          level, 5, [&](std::size_t k) { return k == place || k == 4 ? token : usual; },
+          [&](std::size_t k, const Real& real) {
+            return same(real, k == place || k == 4 ? expected : Real{-12.5, false, true});
+          });
+      if (!all) FAIL(text << " at level " << name(level));
     }
     std::int64_t ours = 0, theirs = 0;
     REQUIRE(parse_padded_integer(token, ours) == parse_integer(text, theirs));

@@ -234,6 +234,25 @@ def test_columns_and_blocks() -> None:
         read_tables(content, blocks=["z"])
 
 
+def test_threads_share_large_blocks_and_name_the_first_bad_line() -> None:
+    rows = [f"{i:06d}@s{i % 700}.mrcs {i}.25 t{i % 900} {'x' * 40}" for i in range(1, 40_001)]
+    text = "data_a\nloop_\n_rlnImageName\n_rlnDefocusU\n_note\n_long\n" + "\n".join(rows) + "\n"
+    one = read_tables(text.encode())["a"].columns
+    for threads in (2, 5):
+        more = read_tables(text.encode(), threads=threads)["a"].columns
+        assert np.array_equal(more["rlnDefocusU"], one["rlnDefocusU"])
+        assert more["note"].texts == one["note"].texts and np.array_equal(more["note"].codes, one["note"].codes)
+        assert more["rlnImageName"].stacks.texts == one["rlnImageName"].stacks.texts
+        assert np.array_equal(more["rlnImageName"].stacks.codes, one["rlnImageName"].stacks.codes)
+        bad = text.replace("\n001000@s300.mrcs 1000.25", "\n001000@s300.mrcs 1O00.25").replace(
+            " 39000.25 ", " 39000.25 y "
+        )
+        with pytest.raises(FormatError, match="line 1006: data_a: rlnDefocusU: expected a number, found '1O00.25'"):
+            read_tables(bad.encode(), threads=threads)
+    with pytest.raises(ValueError, match="threads must be at least 1"):
+        read_tables(text.encode(), threads=0)
+
+
 def test_columns_that_are_skipped_still_count() -> None:
     with pytest.raises(FormatError, match="expected 3 columns, found 2"):
         read_tables(loop("1 2 3\n1 2\n", "a b c"), columns=["a"])

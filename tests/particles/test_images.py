@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from braggio.errors import DataWarning, LimitError, MetadataError
+from braggio.kernels.images import prepare_images
 from braggio.particles import CheckError, MissingStackError, read
 from braggio.particles.stream import images
 
@@ -131,6 +132,19 @@ def test_the_result_does_not_depend_on_the_instructions(maker, monkeypatch) -> N
     assert all(each == found[0] for each in found)
 
 
+@pytest.mark.parametrize("bin", [1, 2])
+def test_the_result_does_not_depend_on_the_threads(bin: int) -> None:
+    raw = np.random.default_rng(3).normal(3, 20, (35, 256, 256)).astype(np.float32)
+    raw[[4, 30]] = 7  # no contrast
+    one, flat = prepare_images(raw, bin=bin, normalize="max")
+    assert flat == 2
+    for threads in (2, 3, 100):
+        more, count = prepare_images(raw, bin=bin, normalize="max", threads=threads)
+        assert np.array_equal(one, more) and count == 2
+    with pytest.raises(ValueError, match="threads must be at least 1"):
+        prepare_images(raw, threads=0)
+
+
 def test_background_is_outside_the_circle(maker) -> None:
     raw = maker.stack("a.mrcs", box=16).astype(np.float64)
     found = next(read(maker.table(["2@a.mrcs"])).images(normalize="background"))[1][0]
@@ -203,6 +217,25 @@ def test_check_lists_all_problems_at_once(maker) -> None:
     with pytest.raises(CheckError) as caught:
         table.check()
     assert caught.value.report == report and "\n" not in str(caught.value)
+
+
+def test_check_names_values_that_are_none(maker) -> None:
+    maker.stack("a.mrcs")
+    path = maker.table(
+        ["1@a.mrcs", "2@a.mrcs", "3@a.mrcs"], groups=[1, 2, 2], optics=["1 300 2.7 0.1 1.5 8", "2 0 2.7 inf nan 8"]
+    )
+    path.write_text(path.read_text().replace("10001 9001", "nan 9001"))
+    report = read(path).check(raise_=False)
+    found = {problem.stack: (problem.kind, problem.rows, problem.first_row) for problem in report.problems}
+    assert found == {
+        "DefocusU": ("value", 1, 1),
+        "Voltage": ("value", 2, 1),
+        "AmplitudeContrast": ("value", 2, 1),
+        "ImagePixelSize": ("value", 2, 1),
+    }
+    with pytest.raises(CheckError, match="DefocusU: expected a finite number, found nan"):
+        read(path).check()
+    assert read(path).select([0]).check().ok
 
 
 def test_check_reads_each_header_once(maker, monkeypatch) -> None:

@@ -320,6 +320,39 @@ def test_cs_expected_fields(maker) -> None:
         read("b.cs")
 
 
+@pytest.mark.parametrize(
+    ("field", "column", "said"),
+    [
+        ("blob/idx", np.array([0.5, 1, 2]), "blob/idx: expected one integer a row, found float64"),
+        ("blob/idx", np.array([0, -1, 2]), "blob/idx, row 1: expected at least 0, found -1"),
+        ("blob/path", np.arange(3), "blob/path: expected texts, found int64"),
+        ("uid", np.array([7.0, 8.0, 9.0]), "uid: expected one integer a row"),
+        ("ctf/df1_A", Coded.of(["a", "b", "c"]), "ctf/df1_A: expected one number a row, found texts"),
+        (
+            "ctf/df1_A",
+            np.zeros((3, 2), np.float32),
+            r"ctf/df1_A: expected one number a row, found float32 of shape \(2,",
+        ),
+        ("alignments3D/pose", np.zeros((3, 2), np.float32), "alignments3D/pose: expected 3 numbers a row"),
+        ("alignments2D/pose", np.zeros((3, 2), np.float32), "alignments2D/pose: expected one number a row"),
+    ],
+)
+def test_cs_fields_of_another_kind_are_refused(maker, field: str, column, said: str) -> None:
+    write_cs("a.cs", cs_fields(**{field: column}))
+    with pytest.raises(MetadataError, match=f"a.cs: {said}"):
+        read("a.cs")
+
+
+def test_cs_poses_that_are_none_stay_none(maker) -> None:
+    pose = np.array([[0, 0, 1], [np.nan, 0, 0], [0, np.inf, 0]], np.float32)
+    write_cs("a.cs", cs_fields(**{"alignments3D/pose": pose}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = read("a.cs")
+    for name in ("AngleRot", "AngleTilt", "AnglePsi"):
+        assert np.isnan(table[name]).tolist() == [False, True, True]
+
+
 def test_passthrough(maker) -> None:
     fields = cs_fields()
     ctf = {

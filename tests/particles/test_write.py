@@ -336,6 +336,19 @@ def test_existing_outputs_are_refused_and_kept(table) -> None:
     convert(table, "out", normalize=None, overwrite=True)
 
 
+def test_outputs_never_take_the_place_of_their_inputs(table) -> None:
+    first = convert(table, "out")
+    star_file = next(name for name in first.outputs if name.endswith(".star"))
+    Path("link").symlink_to("out")
+    again = read(Path("out", star_file), base="out")
+    before = {path.name: path.read_bytes() for path in Path("out").iterdir()}
+    for folder in ("out", "link"):
+        with pytest.raises(OutputError, match="is an input"):
+            convert(again, folder, overwrite=True)
+    assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == before
+    assert convert(again, "else", overwrite=True).images == first.images
+
+
 def test_images_without_contrast_are_counted(maker) -> None:
     braggio.write("a.mrcs", np.zeros((2, 8, 8), np.float32), format="mrc", pixel_size=1.5)
     with pytest.warns(DataWarning, match="2 images without contrast"):

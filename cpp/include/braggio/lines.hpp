@@ -26,7 +26,7 @@ class Lines {
         next_offset_(offset),
         read_offset_(offset),
         next_number_(number),
-        buffer_(block_bytes + padding) {}
+        buffer_(lead + block_bytes + padding) {}
 
   // The next line without its end (LF or CRLF); it stays valid until the next call. False at the end.
   bool next(std::string_view& line) {
@@ -75,39 +75,40 @@ class Lines {
   // Move the beginning of a line to the front and read on behind it. False at the end of the source.
   bool refill() {
     if (read_offset_ >= source_.size()) return false;
-    std::memmove(buffer_.data(), buffer_.data() + start_, filled_ - start_);
-    filled_ -= start_;
-    start_ = 0;
+    std::memmove(buffer_.data() + lead, buffer_.data() + start_, filled_ - start_);
+    filled_ -= start_ - lead;
+    start_ = lead;
     if (filled_ == room()) {
-      if (room() >= max_line_bytes)
+      if (room() - lead >= max_line_bytes)
         throw Error(Fault::limit, line_field(next_number_), "a line of at most 16 MiB", "a longer one", next_offset_);
-      buffer_.resize(2 * room() + padding);
+      buffer_.resize(lead + 2 * (room() - lead) + padding);
     }
     const std::size_t count = std::min<std::uint64_t>(room() - filled_, source_.size() - read_offset_);
     char* fresh = buffer_.data() + filled_;
     source_.read(read_offset_, std::as_writable_bytes(std::span(fresh, count)));
     if (const void* nul = std::memchr(fresh, '\0', count)) {
       const auto at = static_cast<std::size_t>(static_cast<const char*>(nul) - buffer_.data());
-      const auto before = std::count(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+      const auto before = std::count(buffer_.begin() + lead, buffer_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
       throw Error(Fault::format, line_field(next_number_ + static_cast<std::uint64_t>(before)), "text",
-                  "a NUL byte (binary data or UTF-16)", next_offset_ + at);
+                  "a NUL byte (binary data or UTF-16)", next_offset_ + at - lead);
     }
     read_offset_ += count;
     filled_ += count;
     return true;
   }
 
-  static constexpr std::size_t padding = 64;  // readable bytes after any line, for those who look at words of it
+  // Readable bytes before and after any line, for those who look at words of it.
+  static constexpr std::size_t lead = 16, padding = 64;
 
-  std::size_t room() const { return buffer_.size() - padding; }
+  std::size_t room() const { return buffer_.size() - padding; }  // where text must end
 
   const Source& source_;
   std::uint64_t next_offset_;
   std::uint64_t read_offset_;
   std::uint64_t next_number_;
   std::vector<char> buffer_;
-  std::size_t start_ = 0;  // the lines not yet given: [start_, filled_)
-  std::size_t filled_ = 0;
+  std::size_t start_ = lead;  // the lines not yet given: [start_, filled_)
+  std::size_t filled_ = lead;
   std::uint64_t offset_ = 0;
   std::uint64_t number_ = 0;
   bool terminated_ = true;

@@ -20,6 +20,13 @@
 
 namespace braggio {
 
+// A row from which reading can begin.
+struct StarMark {
+  std::uint64_t row = 0, offset = 0, line = 0;
+};
+
+inline constexpr std::uint64_t mark_bytes = std::uint64_t{1} << 20;  // between two marks, at least
+
 struct StarBlock {
   std::string name;  // without "data_"
   bool loop = false;
@@ -31,7 +38,8 @@ struct StarBlock {
   std::uint64_t end = 0;            // byte after its last row
   std::uint64_t first_line = 0;     // line of its first row
   std::uint64_t rows = 0;
-  bool terminated = true;  // the last row ends in a newline
+  bool terminated = true;       // the last row ends in a newline
+  std::vector<StarMark> marks;  // rows further and further on, for those who share the work
 };
 
 namespace detail {
@@ -190,6 +198,10 @@ class StarScanner {
     if (block.rows++ == 0) {
       block.first = offset;
       block.first_line = number;
+      next_mark_ = offset + mark_bytes;
+    } else if (offset >= next_mark_) {
+      block.marks.push_back({block.rows - 1, offset, number});
+      next_mark_ = offset + mark_bytes;
     }
     block.end = next_offset;
     block.terminated = terminated;
@@ -199,6 +211,7 @@ class StarScanner {
   std::vector<StarBlock> blocks_;
   std::unordered_set<std::string> known_;  // labels of the block
   std::optional<Held> held_;
+  std::uint64_t next_mark_ = 0;
   State state_ = State::start;
 };
 

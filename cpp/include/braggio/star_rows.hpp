@@ -20,6 +20,7 @@
 #include "braggio/lines.hpp"
 #include "braggio/number.hpp"
 #include "braggio/number_simd.hpp"
+#include "braggio/parallel.hpp"
 #include "braggio/source.hpp"
 #include "braggio/star_blocks.hpp"
 #include "braggio/star_tokens.hpp"
@@ -197,16 +198,24 @@ inline bool fill_columns(std::span<StarColumn> columns, std::uint64_t row, const
   return true;
 }
 
+// The rows of a block from one mark up to another.
+struct RowRange {
+  StarMark start;
+  std::uint64_t stop = 0;
+};
+
 class StarFiller {
  public:
-  StarFiller(const Source& source, const StarBlock& block, std::span<StarColumn> columns)
+  StarFiller(const Source& source, const StarBlock& block, const RowRange& range, std::span<StarColumn> columns)
       : block_(block),
         columns_(columns),
-        lines_(source, block.first, block.first_line),
-        plain_(columns.size(), batch_rows(columns.size())) {}
+        lines_(source, range.start.offset, range.start.line),
+        plain_(columns.size(), batch_rows(columns.size())),
+        row_(range.start.row),
+        stop_(range.stop) {}
 
   void fill() {
-    for (std::string_view line; row_ < block_.rows;) {
+    for (std::string_view line; row_ < stop_;) {
       if (!lines_.next(line))
         throw Error(Fault::truncated, "data_" + block_.name, std::to_string(block_.rows) + " rows",
                     std::to_string(row_));
@@ -216,19 +225,21 @@ class StarFiller {
   }
 
  private:
-  // Cells whose places stay in L1 and L2 together with the text.
+  // Cells whose edges stay in L1 and L2 together with the text.
   static std::size_t batch_rows(std::size_t columns) { return std::max<std::size_t>(1, 8192 / columns); }
+
+  bool wanting() const { return row_ + plain_.rows() < stop_ && !plain_.full(); }
 
   // The lines that the buffer holds, from `line` on: plain ones together, up to the first that is not.
   void take_batch(std::string_view line) {
     plain_.clear(line.data());
     taken_.clear();
     bool more = true;
-    while (more && row_ + plain_.rows() < block_.rows && !plain_.full() && plain_.add(line)) {
+    while (more && wanting() && plain_.add(line)) {
       taken_.push_back({line, lines_.number()});
-      more = row_ + plain_.rows() < block_.rows && !plain_.full() && lines_.next_buffered(line);
+      more = wanting() && lines_.next_buffered(line);
     }
-    const bool odd = more && row_ + plain_.rows() < block_.rows && !plain_.full();
+    const bool odd = more && wanting();
     const std::uint64_t number = lines_.number();
     if (!fill_columns(columns_, row_, plain_, level_))
       for (std::size_t k = 0; k < taken_.size(); ++k)
@@ -256,16 +267,62 @@ class StarFiller {
   PlainRows plain_;
   Level level_ = chosen_level();
   std::vector<Taken> taken_;
-  std::uint64_t row_ = 0;
+  std::uint64_t row_, stop_;
 };
+
+// The rows in `parts` ranges of about as many bytes, or in fewer.
+inline std::vector<RowRange> row_ranges(const StarBlock& block, std::size_t parts) {
+  std::vector<RowRange> ranges{{{0, block.first, block.first_line}, block.rows}};
+  for (std::size_t part = 1; part < parts; ++part) {
+    const std::size_t place = part * block.marks.size() / parts;
+    if (place >= block.marks.size() || block.marks[place].row <= ranges.back().start.row) continue;
+    ranges.back().stop = block.marks[place].row;
+    ranges.push_back({block.marks[place], block.rows});
+  }
+  return ranges;
+}
+
+// Codes of a range that had a dictionary of its own, made those of the column's: in order of first appearance, as if
+// the rows had been read one after the other.
+inline void recode(StarColumn& column, const Dictionary& own, const RowRange& range) {
+  std::vector<std::int32_t> codes(own.size());
+  for (std::size_t code = 0; code < own.size(); ++code) codes[code] = column.dictionary->code(own[code]);
+  for (std::uint64_t row = range.start.row; row < range.stop; ++row)
+    column.codes[row] = codes[static_cast<std::size_t>(column.codes[row])];
+}
+
+// What one range found out about a column.
+inline void join_range(StarColumn& column, const StarColumn& part, const RowRange& range) {
+  column.failed = column.failed || part.failed;
+  column.integral = column.integral && part.integral;
+  column.six_digits = column.six_digits && part.six_digits;
+  if (part.kind == CellKind::text || part.kind == CellKind::image) recode(column, *part.dictionary, range);
+}
 
 }  // namespace detail
 
-// Read the rows of a loop block into `columns`, one per label.
-inline void fill_star(const Source& source, const StarBlock& block, std::span<StarColumn> columns) {
+// Read the rows of a loop block into `columns`, one per label. `threads` share the rows of a large block; the columns
+// do not depend on how many they are.
+inline void fill_star(const Source& source, const StarBlock& block, std::span<StarColumn> columns,
+                      std::size_t threads = 1) {
   if (columns.size() != block.labels.size())
     throw Error(Fault::format, "columns", std::to_string(block.labels.size()), std::to_string(columns.size()));
-  if (block.rows > 0) detail::StarFiller(source, block, columns).fill();
+  if (block.rows == 0) return;
+  const std::vector<detail::RowRange> ranges = detail::row_ranges(block, threads);
+  std::vector<std::vector<StarColumn>> parts(ranges.size(), {columns.begin(), columns.end()});
+  std::vector<std::vector<Dictionary>> dictionaries(ranges.size(), std::vector<Dictionary>(columns.size()));
+  for (std::size_t part = 1; part < ranges.size(); ++part)
+    for (std::size_t i = 0; i < columns.size(); ++i) parts[part][i].dictionary = &dictionaries[part][i];
+  for_ranges(ranges.size(), ranges.size(), [&](std::size_t start, std::size_t stop, std::size_t) {
+    for (std::size_t part = start; part < stop; ++part)
+      detail::StarFiller(source, block, ranges[part], parts[part]).fill();
+  });
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    columns[i] = parts[0][i];
+    for (std::size_t part = 1; part < ranges.size(); ++part)
+      detail::join_range(columns[i], parts[part][i], ranges[part]);
+    if (columns[i].failed) columns[i].kind = CellKind::skip;
+  }
 }
 
 }  // namespace braggio

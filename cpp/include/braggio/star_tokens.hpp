@@ -3,7 +3,9 @@
 // Grammar: RELION's src/strings.cpp and src/metadata_table.cpp.
 #pragma once
 
-#if defined(__SSE2__)
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -19,6 +21,7 @@
 #include <vector>
 
 #include "braggio/bytes.hpp"
+#include "braggio/cpu.hpp"
 #include "braggio/error.hpp"
 #include "braggio/lines.hpp"
 #include "braggio/number.hpp"
@@ -151,20 +154,41 @@ inline std::uint32_t count_bits(std::uint64_t bits) {
   return static_cast<std::uint32_t>(((bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0f) * 0x0101010101010101 >> 56);
 }
 
-// The places of the `count` set bits, `base` added. Four at a time: up to three numbers after them are nonsense.
-inline void put_places(std::uint32_t* out, std::uint64_t bits, std::uint32_t count, std::uint32_t base) {
-  for (std::uint32_t i = 0; i < count; i += 4)
-    for (std::uint32_t k = 0; k < 4; ++k, bits &= bits - 1)
-      out[i + k] = base + static_cast<std::uint32_t>(std::countr_zero(bits));
-}
+struct PlainBits {
+  static CharBits of(const char* bytes) { return char_bits(bytes); }
+  static std::uint32_t count(std::uint64_t bits) { return count_bits(bits); }
+};
+
+#if defined(__x86_64__)
+struct WideBits {
+  BRAGGIO_AVX2 static CharBits of(const char* bytes) {
+    CharBits bits;
+    for (int k = 0; k < 2; ++k) {
+      const __m256i c = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes + 32 * k));
+      const __m256i control = _mm256_sub_epi8(c, _mm256_set1_epi8(9));
+      const __m256i blank = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(control, _mm256_set1_epi8(4)), control),
+                                            _mm256_cmpeq_epi8(c, _mm256_set1_epi8(' ')));
+      const __m256i special =
+          _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_or_si256(c, _mm256_set1_epi8(1)), _mm256_set1_epi8('#')),
+                          _mm256_cmpeq_epi8(c, _mm256_set1_epi8('\'')));
+      bits.blank |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm256_movemask_epi8(blank))) << (32 * k);
+      bits.special |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm256_movemask_epi8(special))) << (32 * k);
+    }
+    return bits;
+  }
+  BRAGGIO_AVX2 static std::uint32_t count(std::uint64_t bits) {
+    return static_cast<std::uint32_t>(std::popcount(bits));
+  }
+};
+#endif
 
 }  // namespace detail
 
 // Plain cells of some rows: where each begins and ends, in bytes from `text`.
 class PlainRows {
  public:
-  PlainRows(std::size_t columns, std::size_t rows)
-      : columns_(columns), capacity_(rows), starts_(columns * rows + slack), ends_(columns * rows + slack) {}
+  PlainRows(std::size_t columns, std::size_t rows, Level level = chosen_level())
+      : columns_(columns), capacity_(rows), edges_(2 * columns * rows + slack), level_(level) {}
 
   void clear(const char* text) {
     text_ = text;
@@ -174,47 +198,59 @@ class PlainRows {
   bool full() const { return rows_ == capacity_; }
 
   std::string_view operator()(std::size_t row, std::size_t column) const {
-    const std::size_t cell = row * columns_ + column;
-    return {text_ + starts_[cell], ends_[cell] - starts_[cell]};
+    const std::uint32_t* edge = edges_.data() + 2 * (row * columns_ + column);
+    return {text_ + edge[0], edge[1] - edge[0]};
   }
 
   // One more row; false, and nothing added, unless it has just as many tokens as there are columns, all plain. The 64
   // bytes after the line must be readable.
   bool add(std::string_view line) {
+#if defined(__x86_64__)
+    if (level_ != Level::baseline) return add_wide(line);
+#endif
+    return add_by<detail::PlainBits>(line);
+  }
+
+ private:
+#if defined(__x86_64__)
+  BRAGGIO_AVX2 bool add_wide(std::string_view line) { return add_by<detail::WideBits>(line); }
+#endif
+
+  // An edge is where a blank is followed by what is none, or the other way round: tokens begin and end in turn. Eight
+  // are put at a time: up to seven numbers after them are nonsense.
+  template <class Bits>
+  [[gnu::always_inline]] bool add_by(std::string_view line) {
     const auto offset = static_cast<std::uint32_t>(line.data() - text_);
-    std::uint32_t* const first = starts_.data() + rows_ * columns_;
-    std::uint32_t* start = first;
-    std::uint32_t* end = ends_.data() + rows_ * columns_;
+    std::uint32_t* const first = edges_.data() + 2 * rows_ * columns_;
+    std::uint32_t* edge = first;
     std::uint64_t before = 0;  // the byte before the line is as good as a blank
     for (std::size_t at = 0; at < line.size(); at += 64) {
-      detail::CharBits bits = detail::char_bits(line.data() + at);
+      const detail::CharBits bits = Bits::of(line.data() + at);
       std::uint64_t inside = ~bits.blank;
       if (line.size() - at < 64) inside &= (std::uint64_t{1} << (line.size() - at)) - 1;
-      const std::uint64_t shifted = inside << 1 | before;
-      const std::uint64_t begins = inside & ~shifted;
-      if ((begins & bits.special) != 0) return false;
-      const std::uint32_t base = offset + static_cast<std::uint32_t>(at), count = detail::count_bits(begins);
-      const std::uint64_t open = inside >> 63;
-      const auto closed = static_cast<std::uint32_t>(count + before - open);
-      detail::put_places(start, begins, count, base);
-      detail::put_places(end, ~inside & shifted, closed, base);
-      start += count;
-      end += closed;
-      before = open;
-      if (static_cast<std::size_t>(start - first) > columns_) return false;
+      std::uint64_t edges = inside ^ (inside << 1 | before);
+      if ((edges & inside & bits.special) != 0) return false;
+      const std::uint32_t base = offset + static_cast<std::uint32_t>(at), count = Bits::count(edges);
+      for (std::uint32_t k = 0; k < 12; ++k, edges &= edges - 1)
+        edge[k] = base + static_cast<std::uint32_t>(std::countr_zero(edges));
+      for (std::uint32_t k = 12; k < count; ++k, edges &= edges - 1)
+        edge[k] = base + static_cast<std::uint32_t>(std::countr_zero(edges));
+      edge += count;
+      before = inside >> 63;
+      if (static_cast<std::size_t>(edge - first) > 2 * columns_) return false;
     }
-    if (before != 0) *end = offset + static_cast<std::uint32_t>(line.size());
-    if (static_cast<std::size_t>(start - first) != columns_) return false;
+    if (before != 0) *edge++ = offset + static_cast<std::uint32_t>(line.size());
+    if (static_cast<std::size_t>(edge - first) != 2 * columns_) return false;
     ++rows_;
     return true;
   }
 
- private:
-  static constexpr std::size_t slack = 72;  // what one word may add too much
+  static constexpr std::size_t slack = 80;  // what one word may add too much
 
   std::size_t columns_, capacity_, rows_ = 0;
   const char* text_ = nullptr;
-  std::vector<std::uint32_t> starts_, ends_;
+  std::vector<std::uint32_t> edges_;
+  Level level_;
 };
 
 // The name after "data_" when `token` is that keyword, in any case.

@@ -20,6 +20,7 @@ def prepare_images(
     normalize: str | None = None,
     sign: float = 1.0,
     out: NDArray[np.float32] | None = None,
+    threads: int = 1,
 ) -> tuple[NDArray[np.float32], int]:
     """Bin and normalise images.
 
@@ -38,11 +39,13 @@ def prepare_images(
         Factor of the result, -1 to invert the contrast.
     out : float32 ndarray, optional
         (n, ny/bin, nx/bin), C-contiguous; filled and returned.
+    threads : int
+        Share the images of a large array among so many.
 
     Returns
     -------
     images : float32 ndarray
-        The same for every instruction set.
+        The same for every instruction set and number of threads.
     flat : int
         Images without contrast (or with NaN): their mean is subtracted, but there is nothing to divide by.
 
@@ -61,6 +64,8 @@ def prepare_images(
         raise ValueError(f"normalize must be {', '.join(NORMALIZE)} or None, not {normalize!r}")
     if bin_kind not in ("mean", "max"):
         raise ValueError(f"bin_kind must be mean or max, not {bin_kind!r}")
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
     pixels = _taken(np.asarray(images))
     if bin < 1 or pixels.shape[1] % bin or pixels.shape[2] % bin:
         raise ValueError(f"bin must divide the images of {pixels.shape[1]} x {pixels.shape[2]}, not {bin}")
@@ -71,7 +76,9 @@ def prepare_images(
         raise ValueError(f"out must be writeable C-contiguous float32 of shape {shape}, not {out.dtype} {out.shape}")
     if np.may_share_memory(out, pixels):
         raise ValueError("out must not overlap images")
-    return out, work_images(pixels, out, bin=bin, bin_kind=bin_kind, normalize=normalize or "none", sign=float(sign))
+    return out, work_images(
+        pixels, out, bin=bin, bin_kind=bin_kind, normalize=normalize or "none", sign=float(sign), threads=threads
+    )
 
 
 def _taken(images: NDArray[Any]) -> NDArray[Any]:

@@ -33,7 +33,10 @@ def euler_to_matrix(angles: Float) -> Float:
 
 
 def matrix_to_euler(matrices: Float) -> Float:
-    """(n, 3) rot, tilt, psi in degrees, tilt in 0..180; rot is 0 where tilt is 0 or 180 and only one angle is free."""
+    """(n, 3) rot, tilt, psi in degrees, tilt in 0..180; rot is 0 where tilt is 0 or 180 and only one angle is free.
+
+    NaN where the matrix is not of finite numbers.
+    """
     r = np.asarray(matrices, np.float64)
     sine = np.hypot(r[:, 0, 2], r[:, 1, 2])
     free = sine > 16 * np.finfo(np.float64).eps
@@ -47,12 +50,14 @@ def matrix_to_euler(matrices: Float) -> Float:
             axis=-1,
         )
     )
+    angles[~np.isfinite(r).all(axis=(1, 2))] = np.nan
     return np.asarray(angles, np.float64)
 
 
 def vector_to_matrix(vectors: Float) -> Float:
     """(n, 3, 3) passive rotation matrices of (n, 3) rotation vectors in radians (Rodrigues' formula)."""
     vectors = np.asarray(vectors, np.float64)
+    vectors = np.where(np.isfinite(vectors), vectors, np.nan)
     angle = np.linalg.norm(vectors, axis=1)
     axis = vectors / np.where(angle > 0, angle, 1.0)[:, None]
     x, y, z = axis.T

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import BraggioError, DataWarning, LimitError, MetadataError
+from braggio.model.particles import CTF
 from braggio.particles.stacks import MissingStackError, StackInfo, stack_info
 from braggio.particles.table import Particles
 
 PIXEL_SIZE_TOLERANCE = 1e-3  # relative: headers round, and stars have six decimals
 SHOWN = 10
+_ABOVE_ZERO = ("Voltage", "ImagePixelSize")
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ class Problem:
     Attributes
     ----------
     kind : str
-        'missing', 'unreadable', 'index', 'box', 'dtype' or 'pixel size'.
+        'missing', 'unreadable', 'index', 'box', 'dtype', 'pixel size' or 'value'.
     stack : str
-        Path as written.
+        Path as written; for a value, its column.
     text : str
         What was expected and what was found.
     rows : int
@@ -106,7 +108,7 @@ class _MissingCheckError(CheckError, MissingStackError):
 
 
 def check(table: Particles, *, raise_: bool = True) -> CheckReport:
-    """Compare every row with the header of its stack; each header is read once.
+    """Compare every row with the header of its stack, each of which is read once, and look for values that are none.
 
     Parameters
     ----------
@@ -140,6 +142,7 @@ def check(table: Particles, *, raise_: bool = True) -> CheckReport:
     for name, info, rows in zip(table.stacks, infos, rows_of, strict=True):
         if info is not None:
             problems += _disagreements(table, name, info, rows, expected)
+    problems += _bad_values(table)
     problems.sort(key=lambda problem: problem.first_row)
     known = [info for info in infos if info is not None]
     report = CheckReport(
@@ -220,6 +223,23 @@ def _pixel_size_problem(table: Particles, name: str, info: StackInfo, rows: NDAr
         return []
     text = f"{info.pixel_size:.6g} A per pixel in the header, where the table says {size[wrong][0]:.6g}"
     return [Problem("pixel size", name, text, int(wrong.sum()), int(rows[wrong][0]))]
+
+
+def _bad_values(table: Particles) -> list[Problem]:
+    """What no transfer function and no grid can be made of."""
+    found = []
+    for name in (*CTF, "ImagePixelSize"):
+        if name not in table:
+            continue
+        values = np.asarray(table[name], np.float64)
+        good, expected = np.isfinite(values), "a finite number"
+        if name in _ABOVE_ZERO:
+            good, expected = good & (values > 0), "a finite number above 0"
+        if not good.all():
+            first = int(np.argmin(good))
+            text = f"expected {expected}, found {values[first]}"
+            found.append(Problem("value", name, text, int((~good).sum()), first))
+    return found
 
 
 def _one_pixel_size(table: Particles) -> float | None:

@@ -15,7 +15,7 @@ import numpy as np
 from braggio import __version__
 from braggio.batch.staging import Staging, digest
 from braggio.batch.workers import in_order
-from braggio.errors import DataWarning, MetadataError
+from braggio.errors import DataWarning, MetadataError, OutputError
 from braggio.particles.batches import Batch, BatchOptions, split_into_batches, write_batch
 from braggio.particles.checks import check
 from braggio.particles.grid import ImageGrid
@@ -240,6 +240,7 @@ def _run(
     grid = grids[0].binned(options.downsample_factor)
     batches = list(split_into_batches(tables, options))
     report = _plan(tables, out, options, grid, batches)
+    _keep_inputs(report)
     if how.dry_run:
         return report
     with Staging(out, options.prefix, report.task) as staging:
@@ -286,6 +287,15 @@ def _plan(
         inputs=tuple(sorted({*(file for table in tables for file in table.files), *_stack_files(tables)})),
         task=digest(task),
     )
+
+
+def _keep_inputs(report: ConvertReport) -> None:
+    """Refuse outputs that would take the place of what they are made from, also when asked to overwrite."""
+    inputs = {os.path.realpath(file) for file in report.inputs}
+    for name in report.outputs:
+        path = os.path.join(report.folder, name)
+        if os.path.realpath(path) in inputs:
+            raise OutputError("is an input of this conversion; choose another folder or prefix", path=path)
 
 
 def _stack_files(tables: Sequence[Particles]) -> set[str]:

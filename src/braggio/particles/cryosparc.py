@@ -14,7 +14,7 @@ from braggio.errors import DataWarning, MetadataError, about
 from braggio.formats.cryosparc import CsColumn, join_on_uid, read_cs
 from braggio.formats.star import nearest
 from braggio.model.columns import Coded, Column
-from braggio.model.particles import BY_CRYOSPARC, DEFAULTS, QUANTITIES, REQUIRED
+from braggio.model.particles import BY_CRYOSPARC, CTF, DEFAULTS, QUANTITIES, REQUIRED
 from braggio.particles.angles import vector_to_euler
 from braggio.particles.labels import RELION, label_of, name_of
 from braggio.particles.optics import GROUP
@@ -67,6 +67,10 @@ def canonical_fields(fields: dict[str, CsColumn], notes: list[str]) -> tuple[dic
     for field, quantity in BY_CRYOSPARC.items():
         if field in left:
             column = left.pop(field)
+            if quantity.name in (*CTF, "ImagePixelSize"):
+                _numbers(field, column)
+            elif quantity.name == "uid":
+                _integers(field, column)
             columns[quantity.name] = np.rad2deg(_wide(column)) if quantity.cryosparc_scale == "rad" else _wide(column)
     for used in ("blob/path", "blob/idx"):
         left.pop(used, None)
@@ -89,6 +93,26 @@ def canonical_fields(fields: dict[str, CsColumn], notes: list[str]) -> tuple[dic
         if "/" not in name and label != label_of(name, {}):
             labels[name] = label
     return columns, labels
+
+
+def _numbers(field: str, column: CsColumn, width: int = 0) -> NDArray[np.float64]:
+    """A field of one number a row, or of `width` of them."""
+    shape = (width,) if width else ()
+    if isinstance(column, np.ndarray) and column.shape[1:] == shape and column.dtype.kind in "iuf":
+        return column.astype(np.float64)
+    raise MetadataError(field=field, expected=f"{width or 'one'} number{'s' * (width > 1)} a row", found=_kind(column))
+
+
+def _integers(field: str, column: CsColumn) -> NDArray[Any]:
+    if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "iu":
+        return column
+    raise MetadataError(field=field, expected="one integer a row", found=_kind(column))
+
+
+def _kind(column: CsColumn) -> str:
+    if isinstance(column, Coded):
+        return "texts"
+    return f"{column.dtype} of shape {column.shape[1:]}" if column.ndim > 1 else str(column.dtype)
 
 
 def _tilts(left: dict[str, CsColumn], columns: dict[str, Column]) -> None:
@@ -121,19 +145,23 @@ def _poses(left: dict[str, CsColumn], columns: dict[str, Column], notes: list[st
     )
     if others:
         notes.append(f"poses are those of {kind}; also there: {', '.join(others)}")
-    pose = np.asarray(left.pop(f"{kind}/pose"), np.float64)
-    if pose.ndim == 2 and pose.shape[1] == 3:
-        columns["AngleRot"], columns["AngleTilt"], columns["AnglePsi"] = vector_to_euler(pose).T
+    field = f"{kind}/pose"
+    pose = left.pop(field)
+    if isinstance(pose, np.ndarray) and pose.shape[1:] == (1,):
+        pose = pose[:, 0]
+    if kind == "alignments3D" or (isinstance(pose, np.ndarray) and pose.shape[1:] == (3,)):
+        angles = vector_to_euler(_numbers(field, pose, 3))
+        columns["AngleRot"], columns["AngleTilt"], columns["AnglePsi"] = angles.T
     else:
-        columns["AnglePsi"] = np.rad2deg(pose.reshape(len(pose), -1)[:, 0])
+        columns["AnglePsi"] = np.rad2deg(_numbers(field, pose))
     if f"{kind}/shift" in left and f"{kind}/psize_A" in left:
-        shift = (
-            np.asarray(left.pop(f"{kind}/shift"), np.float64) * np.asarray(left[f"{kind}/psize_A"], np.float64)[:, None]
-        )
+        shift = _numbers(f"{kind}/shift", left.pop(f"{kind}/shift"), 2)
+        shift *= _numbers(f"{kind}/psize_A", left[f"{kind}/psize_A"])[:, None]
         columns["OriginXAngst"], columns["OriginYAngst"] = shift.T
-    for field, name in (("split", "RandomSubset"), ("class", "ClassNumber")):
-        if f"{kind}/{field}" in left:
-            columns[name] = np.asarray(left.pop(f"{kind}/{field}")).astype(np.int64) + 1
+    for each, name in (("split", "RandomSubset"), ("class", "ClassNumber")):
+        if f"{kind}/{each}" in left:
+            number = _integers(f"{kind}/{each}", left.pop(f"{kind}/{each}"))
+            columns[name] = number.astype(np.int64) + 1
 
 
 def _positions(left: dict[str, CsColumn], columns: dict[str, Column]) -> None:
@@ -141,7 +169,7 @@ def _positions(left: dict[str, CsColumn], columns: dict[str, Column]) -> None:
     wanted = ("location/center_x_frac", "location/center_y_frac", "location/micrograph_shape")
     if not all(name in left for name in wanted):
         return
-    x, y, shape = (np.asarray(left[name], np.float64) for name in wanted)
+    x, y, shape = (_numbers(name, left[name], width) for name, width in zip(wanted, (0, 0, 2), strict=True))
     columns["CoordinateX"], columns["CoordinateY"] = x * shape[:, 1], (1 - y) * shape[:, 0]
 
 
@@ -151,12 +179,18 @@ def _cs_images(
     path, place = fields.get("blob/path"), fields.get("blob/idx")
     if path is None and place is None:
         return (), None, None
-    if not isinstance(path, Coded) or not isinstance(place, np.ndarray):
+    if path is None or place is None:
         raise MetadataError(
             field="blob/path, blob/idx", expected="both", found=f"only {'blob/idx' if path is None else 'blob/path'}"
         )
+    if not isinstance(path, Coded):
+        raise MetadataError(field="blob/path", expected="texts", found=_kind(path))
+    place = _integers("blob/idx", place)
     if len(place) and int(place.max()) > np.iinfo(np.int32).max:
         row = int(np.argmax(place))
         raise MetadataError(field=f"blob/idx, row {row}", expected="below 2^31", found=int(place[row]))
+    if len(place) and int(place.min()) < 0:
+        row = int(np.argmin(place))
+        raise MetadataError(field=f"blob/idx, row {row}", expected="at least 0", found=int(place[row]))
     clean = Coded(path.codes, tuple(undecorated(text) for text in path.texts)).pruned()
     return clean.texts, clean.codes, place.astype(np.int32)

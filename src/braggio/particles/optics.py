@@ -109,15 +109,16 @@ def _places(particles: Mapping[str, Column], optics: Mapping[str, Column]) -> tu
     known = {key: row for row, key in enumerate(_keys(optics[GROUP], as_text))}
     column = particles[GROUP]
     if isinstance(column, Coded):
-        texts = np.array([known.get(text, -1) for text in column.texts] or [-1], np.int64)
-        place = texts[column.codes]
+        of_value = np.array([known.get(text, -1) for text in column.texts] or [-1], np.int64)
+        place = of_value[column.codes]
     else:
         assert isinstance(column, np.ndarray)
         values, inverse = _distinct(column)
-        place = np.array(
+        of_value = np.array(
             [known.get(str(value) if as_text else value, -1) for value in values.tolist()] or [-1], np.int64
-        )[inverse]
-    bad = np.flatnonzero(place < 0)
+        )
+        place = of_value[inverse]
+    bad = np.flatnonzero(place < 0) if (of_value < 0).any() else place[:0]
     if bad.size:
         missing = sorted({str(column[int(row)]) for row in bad[:100_000]})
         raise MetadataError(
@@ -132,7 +133,7 @@ def _distinct(column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Values, and the place of each row's among them; small integers, as groups are, without sorting the rows."""
     if column.dtype.kind in "iu" and column.size and int(column.max()) - int(column.min()) < 1 << 16:
         low = int(column.min())
-        return np.arange(low, int(column.max()) + 1), (column - low).astype(np.intp)
+        return np.arange(low, int(column.max()) + 1), (column - low).astype(np.intp, copy=False)
     return np.unique(column, return_inverse=True)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from braggio.batch.cpus import cpu_count
 from braggio.errors import DataWarning, MetadataError, about
 from braggio.formats.star import StarTable, nearest, read_tables, scan
 from braggio.model.columns import Coded, Column, ImageNames
@@ -47,7 +48,7 @@ def read_relion(path: Path, wanted: Sequence[str] | None, block: str | None, pla
             if each not in {name_of(label) for label in labels}:
                 raise MetadataError(path=path, field=each, expected="a column", found=nearest(each, labels))
         kept = [label for label in labels if name_of(label) in known]
-    tables = read_tables(path, blocks=names, columns=kept, scanned=blocks)
+    tables = read_tables(path, blocks=names, columns=kept, scanned=blocks, threads=cpu_count())
     with about(path):
         particles, own = _bare(tables[name].columns)
         optics, own_optics = _bare(_as_rows(tables[optics_name])) if optics_name else ({}, {})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import MetadataError
+from braggio.errors import MetadataError, about
 from braggio.formats.star import nearest
 from braggio.model.columns import Coded, Column
 from braggio.model.particles import CTF, units
@@ -155,7 +155,8 @@ class Particles:
 
     def resolve(self, folder: Any = None, *, base: Any = None, allow_outside: bool | None = None) -> list[Path]:
         """The file of each of `stacks`; arguments replace those that the table was read with (see `Places`)."""
-        return self._placed(folder, base, allow_outside).places.resolve(self.stacks)
+        with about(self.files[0] if self.files else None):
+            return self._placed(folder, base, allow_outside).places.resolve(self.stacks)
 
     def _placed(self, folder: Any, base: Any, allow_outside: bool | None) -> Particles:
         given = {"folder": folder, "base": base, "allow_outside": allow_outside}

@@ -52,6 +52,7 @@ def read_tables(
     as_text: Iterable[str] = (),
     split_images: bool = True,
     scanned: Sequence[StarBlock] | None = None,
+    threads: int = 1,
 ) -> dict[str, StarTable]:
     r"""Read blocks into numpy columns.
 
@@ -69,6 +70,8 @@ def read_tables(
         Give ``rlnImageName`` as `ImageNames` rather than as one text a row.
     scanned : sequence of StarBlock, optional
         What `scan` gave for this file, which is then not scanned again.
+    threads : int
+        Share the rows of a large block among so many; the columns do not depend on it.
 
     Returns
     -------
@@ -89,6 +92,8 @@ def read_tables(
     >>> tables["a"].columns["rlnVoltage"].tolist(), list(tables["a"].columns["rlnMicrographName"])
     ([300.0, 200.0], ['0001', '0001'])
     """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
     source, path = _source(file)
     with about(path):
         found = scan_star(source) if scanned is None else scanned
@@ -96,7 +101,7 @@ def read_tables(
         _require_columns(chosen, columns)
         text = {bare(label) for label in as_text}
         wanted = None if columns is None else {bare(label.removeprefix("_")) for label in columns}
-        return {block.name: _read_block(source, block, wanted, text, split_images) for block in chosen}
+        return {block.name: _read_block(source, block, wanted, text, split_images, threads) for block in chosen}
 
 
 def _chosen_blocks(found: Sequence[StarBlock], blocks: Sequence[str] | None) -> list[StarBlock]:
@@ -128,7 +133,7 @@ def nearest(label: str, labels: Sequence[str]) -> str:
 
 
 def _read_block(
-    source: Source, block: StarBlock, wanted: set[str] | None, text: set[str], split_images: bool
+    source: Source, block: StarBlock, wanted: set[str] | None, text: set[str], split_images: bool, threads: int
 ) -> StarTable:
     if not block.loop:
         items = {label: _value(label, value, quoted or bare(label) in text) for label, value, quoted in block.items}
@@ -136,7 +141,7 @@ def _read_block(
             {label: value for label, value in items.items() if wanted is None or bare(label) in wanted}, loop=False
         )
     kinds = [_kinds(label, wanted, text, split_images) for label in block.labels]
-    results = read_star_rows(source, block, kinds)
+    results = read_star_rows(source, block, kinds, threads)
     if not block.terminated:
         warnings.warn(
             f"data_{block.name}: the file ends without a newline after row {block.rows}; it may have been cut",
