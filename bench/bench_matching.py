@@ -25,8 +25,11 @@ MAP_NAMES = (
 
 def cases(context: Context) -> Iterator[Case | Figure]:
     size = 2048 if context.quick else 4096
-    for count, *goals in ((500, 150, 8), (5000, 60, 60), (80000, 200, 500)):
-        yield picking(size, count * size**2 // 4096**2, *goals)
+    scale = size**2 / 4096**2
+    for count, *goals in ((500, 150, 8), (5000, 60, 60)):
+        yield picking(scores(size, round(count * scale)), CUTOFF, *goals)
+    noise = scores(size, round(500 * scale))
+    yield picking(noise, cutoff_above(noise, round(61_000 * scale)), 200, 500)
     yield accumulating(1024 if context.quick else 4096)
     yield boxes(size, 100 if context.quick else 500)
     yield from whole_process(context, 1200 if context.quick else 3585)
@@ -43,9 +46,14 @@ def scores(size: int, count: int) -> NDArray[np.float32]:
     return found
 
 
-def sort_and_suppress(values: NDArray[np.float32]) -> NDArray[np.int64]:
+def cutoff_above(values: NDArray[np.float32], count: int) -> float:
+    """The cutoff that so many pixels exceed: in noise, which makes nearly all of them peaks of their own."""
+    return float(np.partition(values, values.size - count - 1, axis=None)[values.size - count - 1])
+
+
+def sort_and_suppress(values: NDArray[np.float32], cutoff: float) -> NDArray[np.int64]:
     """The form of the reference: candidates by value, each clearing its disc among all that are left."""
-    flat = np.flatnonzero(values > np.float32(CUTOFF))
+    flat = np.flatnonzero(values > np.float32(cutoff))
     order = flat[np.argsort(-values.ravel()[flat], kind="stable")]
     y, x = np.divmod(order, values.shape[1])
     kept = []
@@ -56,16 +64,16 @@ def sort_and_suppress(values: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.array(kept)
 
 
-def picking(size: int, count: int, skimage_goal: float, sorted_goal: float) -> Case:
-    values = scores(size, count)
+def picking(values: NDArray[np.float32], cutoff: float, skimage_goal: float, sorted_goal: float) -> Case:
+    size = len(values)
 
     def ours() -> NDArray[np.int64]:
-        y, x = pick_peaks(values, CUTOFF, radius=RADIUS)
+        y, x = pick_peaks(values, cutoff, radius=RADIUS)
         return y * size + x
 
     variants: dict[str, Callable[[], object]] = {
         "braggio": ours,
-        "numpy sort and suppress": lambda: sort_and_suppress(values),
+        "numpy sort and suppress": lambda: sort_and_suppress(values, cutoff),
     }
     goals = [Goal("numpy sort and suppress", faster=sorted_goal)]
     try:
@@ -74,13 +82,13 @@ def picking(size: int, count: int, skimage_goal: float, sorted_goal: float) -> C
         peak_local_max = None  # the case is run without it
     else:
         variants["skimage peak_local_max"] = lambda: peak_local_max(
-            values, min_distance=int(RADIUS), threshold_abs=CUTOFF, exclude_border=False
+            values, min_distance=int(RADIUS), threshold_abs=cutoff, exclude_border=False
         )
         goals.append(Goal("skimage peak_local_max", faster=skimage_goal))
 
     def check() -> None:
         found = ours()
-        np.testing.assert_array_equal(found, sort_and_suppress(values))
+        np.testing.assert_array_equal(found, sort_and_suppress(values, cutoff))
         if peak_local_max is not None:  # its rule is another one (squares), but it finds the same highest peak
             theirs = variants["skimage peak_local_max"]()
             assert list(theirs[0]) == [*np.divmod(found[0], size)]
@@ -98,17 +106,19 @@ def accumulating(size: int) -> Case:
         "sum": np.zeros((size, size), np.float32),
         "squares": np.zeros((size, size), np.float32),
     }
+    better, square = np.empty((size, size), bool), np.empty((size, size), np.float32)
 
     def numpy_one_by_one() -> None:
         for k, values_k in enumerate(values):
-            better = values_k > state["mip"]
+            np.greater(values_k, state["mip"], out=better)
             np.copyto(state["mip"], values_k, where=better)
             np.copyto(state["index"], k, where=better)
             state["sum"] += values_k
-            state["squares"] += values_k * values_k
+            np.multiply(values_k, values_k, out=square)
+            state["squares"] += square
 
     variants: dict[str, Callable[[], object]] = {
-        "braggio": lambda: accumulator.update(values, start=0),
+        "braggio": lambda: accumulator.update(values),
         "numpy one by one": numpy_one_by_one,
     }
     goals = [Goal("numpy one by one", faster=2)]

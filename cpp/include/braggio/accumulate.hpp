@@ -22,6 +22,7 @@
 
 #include "braggio/cpu.hpp"
 #include "braggio/error.hpp"
+#include "braggio/large.hpp"
 #include "braggio/parallel.hpp"
 
 namespace braggio {
@@ -52,8 +53,8 @@ struct ExactSum {
 
 // Everything that is kept, one element a pixel.
 struct AccumulatorState {
-  std::vector<float> best{};
-  std::vector<std::int64_t> index{}, sum_high{}, sum_low{}, square_high{}, square_low{};
+  LargeVector<float> best{};
+  LargeVector<std::int64_t> index{}, sum_high{}, sum_low{}, square_high{}, square_low{};
 
   AccumulatorState() = default;
   explicit AccumulatorState(std::size_t pixels)
@@ -67,6 +68,8 @@ struct AccumulatorState {
 
 inline constexpr std::size_t accumulate_lanes =
     4;  // float64 in 256 bits: wider vectors spill where there is no AVX-512
+// Batches are gone through so many pixels and correlograms at a time: the state of those pixels stays in the cache.
+inline constexpr std::size_t accumulate_tile = 256, accumulate_group = 16;
 
 // Four pixels at a time of a batch; `values[k]` are theirs in the k-th correlogram, in order of its index.
 struct AccumulateFour {
@@ -75,32 +78,35 @@ struct AccumulateFour {
   using Doubles = double __attribute__((vector_size(32)));
   using Words = std::uint64_t __attribute__((vector_size(32)));
   using Longs = std::int64_t __attribute__((vector_size(32)));
+  using Two = std::int64_t __attribute__((vector_size(16)));
 
   // 1.5 * 2^52 units of the high and low parts of a value and of a square.
   static constexpr double sum_high = 0x1.8p32, sum_low = 0x1.8p-19, square_high = 0x1.8p36, square_low = 0x1.8p-15;
 
-  struct Sums {
-    std::uint64_t *high, *low;
-  };
-
   BRAGGIO_INLINE void run(const float* const* values, std::size_t first, std::size_t stop, std::size_t count,
                           const std::int64_t* indices, AccumulatorState* state) {
-    for (std::size_t at = first; at < stop; at += accumulate_lanes) four(values, at, count, indices, state);
+    for (std::size_t tile = first; tile < stop; tile += accumulate_tile) {
+      const std::size_t end = std::min(tile + accumulate_tile, stop);
+      for (std::size_t k = 0; k < count; k += accumulate_group)
+        for (std::size_t at = tile; at < end; at += accumulate_lanes)
+          four(values + k, at, std::min(accumulate_group, count - k), indices + k, state);
+    }
   }
 
   BRAGGIO_INLINE void four(const float* const* values, std::size_t at, std::size_t count, const std::int64_t* indices,
                            AccumulatorState* state) {
     Floats best;
     std::memcpy(&best, values[0] + at, sizeof best);
-    Ints from{};
+    Ints from{}, number{};
     Words a{}, b{}, c{}, d{};
-    for (std::size_t k = 0; k < count; ++k) {
+    for (std::size_t k = 0; k < count; ++k, number += 1) {
+      const float* at_k = values[k] + at;
       Floats value;
-      std::memcpy(&value, values[k] + at, sizeof value);
+      std::memcpy(&value, at_k, sizeof value);
       const Ints better = value > best;
       best = better ? value : best;
-      from = better ? Ints{} + static_cast<std::int32_t>(k) : from;
-      const Doubles wide = __builtin_convertvector(value, Doubles);
+      from = better ? number : from;
+      const Doubles wide{at_k[0], at_k[1], at_k[2], at_k[3]};  // one instruction, which a conversion of `value` is not
       split(wide, sum_high, sum_low, a, b);
       const Doubles square = wide * wide;
       split(square, square_high, square_low, c, d);
@@ -136,17 +142,19 @@ struct AccumulateFour {
     Floats before;
     std::memcpy(&before, state->best.data() + at, sizeof before);
     const Ints changed = best >= before;
-    if ((changed[0] | changed[1] | changed[2] | changed[3]) == 0) return;  // as it mostly is
-    for (std::size_t l = 0; l < accumulate_lanes; ++l) {
-      const std::int64_t index = indices[from[l]];
-      float& old = state->best[at + l];
-      std::int64_t& old_index = state->index[at + l];
-      // Of equal values the one of the smallest index stays, so that the order of arrival does not matter.
-      if (best[l] > old || (best[l] == old && index < old_index)) {
-        old = best[l];
-        old_index = index;
-      }
-    }
+    const Two halves = reinterpret_cast<Two>(changed);
+    if ((halves[0] | halves[1]) == 0) return;  // as it mostly is
+    Longs index, before_index;
+    for (std::size_t l = 0; l < accumulate_lanes; ++l) index[l] = indices[from[l]];
+    std::memcpy(&before_index, state->index.data() + at, sizeof before_index);
+    // Of equal values the one of the smallest index stays, so that the order of arrival does not matter.
+    const Longs better = __builtin_convertvector(best > before, Longs);
+    const Longs equal = __builtin_convertvector(best == before, Longs);
+    const Longs taken = better | (equal & (index < before_index));
+    index = taken ? index : before_index;
+    const Floats highest = __builtin_convertvector(taken, Ints) ? best : before;
+    std::memcpy(state->best.data() + at, &highest, sizeof highest);
+    std::memcpy(state->index.data() + at, &index, sizeof index);
   }
 };
 
