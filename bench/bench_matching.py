@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from braggio.formats import write
 from braggio.kernels.accumulate import Accumulator
 from braggio.kernels.boxes import copy_boxes
 from braggio.kernels.peaks import pick_peaks
+from braggio.matching import MatchTable, write_table
+from braggio.model.columns import Coded
+from braggio.model.matches import GENERATIONS, TEXTS, empty_column
 
 RADIUS, CUTOFF = 5.0, 7.775
 MAP_NAMES = (
@@ -32,6 +37,7 @@ def cases(context: Context) -> Iterator[Case | Figure]:
     yield picking(noise, cutoff_above(noise, round(61_000 * scale)), 200, 500)
     yield accumulating(1024 if context.quick else 4096)
     yield boxes(size, 100 if context.quick else 500)
+    yield extraction(context, size, 500 if context.quick else 5000)
     yield from whole_process(context, 1200 if context.quick else 3585)
 
 
@@ -167,24 +173,82 @@ def boxes(size: int, count: int) -> Case:
     image = rng.normal(size=(size, size)).astype(np.float32)
     box = 512
     corners = rng.integers(-box // 4, size - box // 2, (count, 2))
-    out = np.empty((count, box, box), np.float32)
+    buffer, out = np.empty((1, box, box), np.float32), np.empty((count, box, box), np.float32)
+
+    def one_buffer() -> None:
+        for at in range(count):
+            copy_boxes(image, corners[at : at + 1], (box, box), out=buffer)
 
     def padded_crops() -> NDArray[np.float32]:
         whole = np.pad(image, box - 1)
         return np.stack([whole[y + box - 1 : y + 2 * box - 1, x + box - 1 : x + 2 * box - 1] for y, x in corners])
 
+    variants: dict[str, Callable[[], object]] = {
+        "braggio, each in one buffer": one_buffer,
+        "braggio, in one stack": lambda: copy_boxes(image, corners, (box, box), out=out),
+        "numpy pad, crop, stack": padded_crops,
+    }
+    goals = []
+    reference = _torch_stack(image, corners, box)
+    if reference is not None:
+        variants["torch: pad, crop, stack, assign"] = reference
+        goals.append(Goal("torch: pad, crop, stack, assign", faster=12))
+
     def check() -> None:
         np.testing.assert_array_equal(copy_boxes(image, corners, (box, box)), padded_crops())
+        if reference is not None:
+            np.testing.assert_array_equal(reference(), padded_crops())
 
     return Case(
         f"{count} boxes of 512 x 512 from {size} x {size}",
-        {
-            "braggio": lambda: copy_boxes(image, corners, (box, box), out=out),
-            "numpy pad, crop, stack": padded_crops,
-        },
+        variants,
         bytes=out.nbytes,
         check=check,
+        goals=goals,
     )
+
+
+def _torch_stack(image: NDArray[np.float32], corners: NDArray[np.int64], box: int) -> Callable[[], object] | None:
+    """The form of the reference: the stack of all particles, filled by rows of the table for each micrograph."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    pixels, margin = torch.from_numpy(image), box - 1
+
+    def run() -> NDArray[np.float32]:
+        stack = torch.zeros((len(corners), box, box))
+        whole = torch.nn.functional.pad(pixels[None], (margin,) * 4, mode="constant", value=0.0)[0]
+        crops = [whole[y + margin : y + margin + box, x + margin : x + margin + box] for y, x in corners.tolist()]
+        stack[torch.arange(len(corners))] = torch.stack(crops)
+        return stack.numpy()
+
+    return run
+
+
+def extraction(context: Context, size: int, count: int) -> Figure:
+    """Memory of a process that writes boxes to a stack, over that of the micrograph."""
+    rng = np.random.default_rng(0)
+    folder = context.folder / "stack"
+    folder.mkdir()
+    write(folder / "m.mrc", rng.random((size, size), np.float32))
+    y, x = rng.integers(-128, size - 256, (2, count))
+    columns: dict[str, Any] = {name: empty_column(name, count) for name in GENERATIONS[39]}
+    columns |= {name: Coded(np.zeros(count, np.int32), ("m.mrc",)) for name in TEXTS if name.endswith("_path")}
+    columns |= {"pos_y": y, "pos_x": x, "particle_index": np.arange(count)}
+    columns |= {"pixel_size": np.ones(count), "refined_pixel_size": np.ones(count)}
+    write_table(folder / "t.csv", MatchTable(columns).arranged(GENERATIONS[39]))
+    words = [sys.executable, "-m", "braggio", "matching", "extract", str(folder / "t.csv"), "--box", "512"]
+    words += ["--template-size", "256", "-o", str(folder / "p.mrcs"), "-q"]
+    found = Figure(
+        f"memory of extracting {count} boxes, over the micrograph's {4 * size * size / 1e6:.0f} MB",
+        peak_memory(words) / 1e6 - 4 * size * size / 1e6,
+        "MB",
+        at_most=300,
+    )
+    shutil.rmtree(folder)
+    return found
 
 
 def whole_process(context: Context, size: int) -> Iterator[Case | Figure]:
