@@ -146,7 +146,7 @@ def _tail(y: NDArray[np.float64]) -> NDArray[np.float64]:
         first, z = x - np.log(x) / x, 1.0 / x
         found = first - z * _polynomial(z, _P1) / _polynomial(z, _Q1, 1.0)
         far = first - z * _polynomial(z, _P2) / _polynomial(z, _Q2, 1.0)
-    return np.where(x < 8.0, found, far)
+    return np.asarray(np.where(x < 8.0, found, far))
 
 
 def erfcinv(y: float) -> float:
