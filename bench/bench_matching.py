@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from braggio.formats import write
 from braggio.kernels.accumulate import Accumulator
 from braggio.kernels.boxes import copy_boxes
 from braggio.kernels.peaks import pick_peaks
+from braggio.matching import MatchTable, write_table
+from braggio.model.columns import Coded
+from braggio.model.matches import GENERATIONS, TEXTS, empty_column
 
 RADIUS, CUTOFF = 5.0, 7.775
 MAP_NAMES = (
@@ -25,10 +30,14 @@ MAP_NAMES = (
 
 def cases(context: Context) -> Iterator[Case | Figure]:
     size = 2048 if context.quick else 4096
-    for count, *goals in ((500, 150, 8), (5000, 60, 60), (80000, 200, 500)):
-        yield picking(size, count * size**2 // 4096**2, *goals)
+    scale = size**2 / 4096**2
+    for count, *goals in ((500, 150, 8), (5000, 60, 60)):
+        yield picking(scores(size, round(count * scale)), CUTOFF, *goals)
+    noise = scores(size, round(500 * scale))
+    yield picking(noise, cutoff_above(noise, round(61_000 * scale)), 200, 500)
     yield accumulating(1024 if context.quick else 4096)
     yield boxes(size, 100 if context.quick else 500)
+    yield extraction(context, size, 500 if context.quick else 5000)
     yield from whole_process(context, 1200 if context.quick else 3585)
 
 
@@ -43,9 +52,14 @@ def scores(size: int, count: int) -> NDArray[np.float32]:
     return found
 
 
-def sort_and_suppress(values: NDArray[np.float32]) -> NDArray[np.int64]:
+def cutoff_above(values: NDArray[np.float32], count: int) -> float:
+    """The cutoff that so many pixels exceed: in noise, which makes nearly all of them peaks of their own."""
+    return float(np.partition(values, values.size - count - 1, axis=None)[values.size - count - 1])
+
+
+def sort_and_suppress(values: NDArray[np.float32], cutoff: float) -> NDArray[np.int64]:
     """The form of the reference: candidates by value, each clearing its disc among all that are left."""
-    flat = np.flatnonzero(values > np.float32(CUTOFF))
+    flat = np.flatnonzero(values > np.float32(cutoff))
     order = flat[np.argsort(-values.ravel()[flat], kind="stable")]
     y, x = np.divmod(order, values.shape[1])
     kept = []
@@ -56,16 +70,16 @@ def sort_and_suppress(values: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.array(kept)
 
 
-def picking(size: int, count: int, skimage_goal: float, sorted_goal: float) -> Case:
-    values = scores(size, count)
+def picking(values: NDArray[np.float32], cutoff: float, skimage_goal: float, sorted_goal: float) -> Case:
+    size = len(values)
 
     def ours() -> NDArray[np.int64]:
-        y, x = pick_peaks(values, CUTOFF, radius=RADIUS)
+        y, x = pick_peaks(values, cutoff, radius=RADIUS)
         return y * size + x
 
     variants: dict[str, Callable[[], object]] = {
         "braggio": ours,
-        "numpy sort and suppress": lambda: sort_and_suppress(values),
+        "numpy sort and suppress": lambda: sort_and_suppress(values, cutoff),
     }
     goals = [Goal("numpy sort and suppress", faster=sorted_goal)]
     try:
@@ -74,13 +88,13 @@ def picking(size: int, count: int, skimage_goal: float, sorted_goal: float) -> C
         peak_local_max = None  # the case is run without it
     else:
         variants["skimage peak_local_max"] = lambda: peak_local_max(
-            values, min_distance=int(RADIUS), threshold_abs=CUTOFF, exclude_border=False
+            values, min_distance=int(RADIUS), threshold_abs=cutoff, exclude_border=False
         )
         goals.append(Goal("skimage peak_local_max", faster=skimage_goal))
 
     def check() -> None:
         found = ours()
-        np.testing.assert_array_equal(found, sort_and_suppress(values))
+        np.testing.assert_array_equal(found, sort_and_suppress(values, cutoff))
         if peak_local_max is not None:  # its rule is another one (squares), but it finds the same highest peak
             theirs = variants["skimage peak_local_max"]()
             assert list(theirs[0]) == [*np.divmod(found[0], size)]
@@ -92,27 +106,31 @@ def accumulating(size: int) -> Case:
     batch = 8
     values = np.random.default_rng(0).normal(size=(batch, size, size)).astype(np.float32)
     accumulator = Accumulator((size, size))
+    high = np.full((size, size), 4, np.float32)  # as late in a search: few values are better than all before
+    accumulator.update(high)
     state = {
-        "mip": np.full((size, size), -np.inf, np.float32),
+        "mip": high.copy(),
         "index": np.full((size, size), -1, np.int32),
         "sum": np.zeros((size, size), np.float32),
         "squares": np.zeros((size, size), np.float32),
     }
+    better, square = np.empty((size, size), bool), np.empty((size, size), np.float32)
 
     def numpy_one_by_one() -> None:
         for k, values_k in enumerate(values):
-            better = values_k > state["mip"]
+            np.greater(values_k, state["mip"], out=better)
             np.copyto(state["mip"], values_k, where=better)
             np.copyto(state["index"], k, where=better)
             state["sum"] += values_k
-            state["squares"] += values_k * values_k
+            np.multiply(values_k, values_k, out=square)
+            state["squares"] += square
 
     variants: dict[str, Callable[[], object]] = {
-        "braggio": lambda: accumulator.update(values, start=0),
+        "braggio": lambda: accumulator.update(values),
         "numpy one by one": numpy_one_by_one,
     }
     goals = [Goal("numpy one by one", faster=2)]
-    torch = _torch_eager(values)
+    torch = _torch_eager(values, high)
     if torch is not None:
         variants["torch eager"] = torch
         goals.append(Goal("torch eager", faster=8))
@@ -128,7 +146,7 @@ def accumulating(size: int) -> Case:
     return Case(f"{batch} correlograms of {size} x {size}", variants, bytes=values.nbytes, check=check, goals=goals)
 
 
-def _torch_eager(values: NDArray[np.float32]) -> Callable[[], object] | None:
+def _torch_eager(values: NDArray[np.float32], high: NDArray[np.float32]) -> Callable[[], object] | None:
     try:
         import torch
     except ImportError:
@@ -136,7 +154,7 @@ def _torch_eager(values: NDArray[np.float32]) -> Callable[[], object] | None:
     torch.set_num_threads(1)
     batch = torch.from_numpy(values)
     shape = values.shape[1:]
-    mip, index = torch.full(shape, -torch.inf), torch.full(shape, -1, dtype=torch.int32)
+    mip, index = torch.from_numpy(high.copy()), torch.full(shape, -1, dtype=torch.int32)
     total, squares = torch.zeros(shape), torch.zeros(shape)
 
     def run() -> None:
@@ -155,24 +173,82 @@ def boxes(size: int, count: int) -> Case:
     image = rng.normal(size=(size, size)).astype(np.float32)
     box = 512
     corners = rng.integers(-box // 4, size - box // 2, (count, 2))
-    out = np.empty((count, box, box), np.float32)
+    buffer, out = np.empty((1, box, box), np.float32), np.empty((count, box, box), np.float32)
+
+    def one_buffer() -> None:
+        for at in range(count):
+            copy_boxes(image, corners[at : at + 1], (box, box), out=buffer)
 
     def padded_crops() -> NDArray[np.float32]:
         whole = np.pad(image, box - 1)
         return np.stack([whole[y + box - 1 : y + 2 * box - 1, x + box - 1 : x + 2 * box - 1] for y, x in corners])
 
+    variants: dict[str, Callable[[], object]] = {
+        "braggio, each in one buffer": one_buffer,
+        "braggio, in one stack": lambda: copy_boxes(image, corners, (box, box), out=out),
+        "numpy pad, crop, stack": padded_crops,
+    }
+    goals = []
+    reference = _torch_stack(image, corners, box)
+    if reference is not None:
+        variants["torch: pad, crop, stack, assign"] = reference
+        goals.append(Goal("torch: pad, crop, stack, assign", faster=12))
+
     def check() -> None:
         np.testing.assert_array_equal(copy_boxes(image, corners, (box, box)), padded_crops())
+        if reference is not None:
+            np.testing.assert_array_equal(reference(), padded_crops())
 
     return Case(
         f"{count} boxes of 512 x 512 from {size} x {size}",
-        {
-            "braggio": lambda: copy_boxes(image, corners, (box, box), out=out),
-            "numpy pad, crop, stack": padded_crops,
-        },
+        variants,
         bytes=out.nbytes,
         check=check,
+        goals=goals,
     )
+
+
+def _torch_stack(image: NDArray[np.float32], corners: NDArray[np.int64], box: int) -> Callable[[], object] | None:
+    """The form of the reference: the stack of all particles, filled by rows of the table for each micrograph."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    pixels, margin = torch.from_numpy(image), box - 1
+
+    def run() -> NDArray[np.float32]:
+        stack = torch.zeros((len(corners), box, box))
+        whole = torch.nn.functional.pad(pixels[None], (margin,) * 4, mode="constant", value=0.0)[0]
+        crops = [whole[y + margin : y + margin + box, x + margin : x + margin + box] for y, x in corners.tolist()]
+        stack[torch.arange(len(corners))] = torch.stack(crops)
+        return stack.numpy()
+
+    return run
+
+
+def extraction(context: Context, size: int, count: int) -> Figure:
+    """Memory of a process that writes boxes to a stack, over that of the micrograph."""
+    rng = np.random.default_rng(0)
+    folder = context.folder / "stack"
+    folder.mkdir()
+    write(folder / "m.mrc", rng.random((size, size), np.float32))
+    y, x = rng.integers(-128, size - 256, (2, count))
+    columns: dict[str, Any] = {name: empty_column(name, count) for name in GENERATIONS[39]}
+    columns |= {name: Coded(np.zeros(count, np.int32), ("m.mrc",)) for name in TEXTS if name.endswith("_path")}
+    columns |= {"pos_y": y, "pos_x": x, "particle_index": np.arange(count)}
+    columns |= {"pixel_size": np.ones(count), "refined_pixel_size": np.ones(count)}
+    write_table(folder / "t.csv", MatchTable(columns).arranged(GENERATIONS[39]))
+    words = [sys.executable, "-m", "braggio", "matching", "extract", str(folder / "t.csv"), "--box", "512"]
+    words += ["--template-size", "256", "-o", str(folder / "p.mrcs"), "-q"]
+    found = Figure(
+        f"memory of extracting {count} boxes, over the micrograph's {4 * size * size / 1e6:.0f} MB",
+        peak_memory(words) / 1e6 - 4 * size * size / 1e6,
+        "MB",
+        at_most=300,
+    )
+    shutil.rmtree(folder)
+    return found
 
 
 def whole_process(context: Context, size: int) -> Iterator[Case | Figure]:

@@ -43,9 +43,9 @@ void update(Accumulator& self, const py::array& batch, const py::array_t<std::in
   self.update(values, numbers, threads, level);
 }
 
-template <class T>
-py::array view(const py::object& self, std::vector<T>& values, std::vector<py::ssize_t> shape) {
-  return py::array_t<T>(std::move(shape), values.data(), self);
+template <class Vector>
+py::array view(const py::object& self, Vector& values, std::vector<py::ssize_t> shape) {
+  return py::array_t<typename Vector::value_type>(std::move(shape), values.data(), self);
 }
 
 // What a partial result holds; the arrays are the state itself and keep it alive.

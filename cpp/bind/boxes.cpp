@@ -13,7 +13,7 @@ Edges edges_named(const std::string& name) {
 }
 
 void run_boxes(const py::array& image, const py::array_t<std::int64_t>& corners, const py::array& out,
-         const std::string& edges, const py::array& fill) {
+               const std::string& edges, const py::array& fill) {
   require_contiguous(image, "image");
   require_contiguous(corners, "corners");
   require_writeable(out, "out");

@@ -8,7 +8,7 @@ namespace braggio::bind {
 namespace {
 
 py::array_t<std::int64_t> run_peaks(const py::array& map, float cutoff, double radius, std::size_t border,
-                              std::size_t max_peaks, const std::optional<py::array>& allowed) {
+                                    std::size_t max_peaks, const std::optional<py::array>& allowed) {
   require_contiguous(map, "map");
   if (map.ndim() != 2 || array_type(map) != PixelType::f32) throw py::value_error("map must be 2-D float32");
   PickRules rules{cutoff, radius, border, max_peaks};

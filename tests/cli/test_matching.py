@@ -103,6 +103,33 @@ def test_bad_pixels(run, tmp_path):
     assert code == 0, err
 
 
+def test_what_was_replaced_is_said(run, tmp_path):
+    values = maps()
+    values["scaled_mip"][0, :3] = np.nan
+    path = write_result(tmp_path, values)
+    assert "3 pixels that are no numbers were replaced" in run(
+        "matching", "pick", path, "-o", tmp_path / "m.csv", "--nan", "mean"
+    )[1]  # fmt: skip
+
+
+def test_a_mask_of_another_shape_is_named(run, tmp_path, search):
+    (tmp_path / "mask.mrc").write_bytes(mrc(np.ones((3, 4), np.float32)))
+    words = ("matching", "pick", search, "-o", tmp_path / "m.csv", "--mask", tmp_path / "mask.mrc")
+    code, _, err = run(*words)
+    assert code == 1 and "mask.mrc: mask: expected the maps' 40 x 50, found 3 x 4" in err
+
+
+def test_counts_beyond_all_measure(run, tmp_path, search):
+    code, _, err = run("matching", "table", search, "-o", tmp_path / "m.csv", "--correlations", "9" * 30)
+    assert code == 1 and "n_correlations: expected from 1" in err
+
+
+def test_a_table_without_particles_has_nothing_to_extract(run, tmp_path, search):
+    run("matching", "table", search, "-o", tmp_path / "m.csv", "--cutoff", "1e9")
+    code, _, err = run("matching", "extract", tmp_path / "m.csv", "-o", tmp_path / "p.mrcs", "--box", "10")
+    assert code == 1 and "expected particles to extract, found none" in err
+
+
 def test_extract_and_convert(run, tmp_path, search):
     run("matching", "table", search, "-o", tmp_path / "in" / "m.csv")
     code, out, err = run(
@@ -110,7 +137,7 @@ def test_extract_and_convert(run, tmp_path, search):
     )
     assert code == 0, err
     assert events(out)[0]["particles"] == 2
-    assert entries(tmp_path)[-3:] == ["p.mrcs", "p.provenance.json", "p.star"]
+    assert entries(tmp_path)[-3:] == ["p.mrcs", "p.mrcs.provenance.json", "p.star"]
     code, _, err = run("matching", "extract", tmp_path / "in" / "m.csv", "-o", tmp_path / "q.mrcs", "--box", "7")
     assert code == 1 and "at least the template's 8 x 8" in err
     for name in ("m.star", "n.csv"):
@@ -146,6 +173,15 @@ def test_merge_partials(run, tmp_path):
     code, _, err = run("matching", "merge", tmp_path / "whole.part", "-o", tmp_path / "maps", "--maps", *plot)
     assert code == 0, err
     assert len(entries(tmp_path / "maps")) == 9 and (tmp_path / "s.png").read_bytes()[1:4] == b"PNG"
+    (tmp_path / "again.part").hardlink_to(shards[0])
+    code, _, err = run("matching", "merge", shards[0], tmp_path / "again.part", "-o", tmp_path / "y")
+    assert code == 1 and "again.part: partials: expected each file once" in err
+    code, _, err = run("matching", "merge", *shards, "-o", shards[0], "-f")
+    assert code == 1 and "must not be one of the files" in err
+    other = Partial(Accumulator((5, 7)), np.zeros((8, 3), np.float32), np.zeros(1, np.float32), 1.0)
+    write_partial(tmp_path / "other.part", other)
+    code, _, err = run("matching", "merge", shards[0], tmp_path / "other.part", "-o", tmp_path / "y")
+    assert code == 1 and "other.part: shape: expected 5 x 6, found 5 x 7" in err
     code, _, err = run("matching", "merge", shards[0], tmp_path / "x.csv", "-o", tmp_path / "y")
     assert code == 1 and "one another" in err
 

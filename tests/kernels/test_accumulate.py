@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from braggio._core import cpu_levels
 from braggio.errors import FormatError, LimitError
 from braggio.kernels.accumulate import Accumulator
 
@@ -105,6 +106,20 @@ def test_equal_values_keep_the_smallest_index():
     found.update(np.ones((1, 1, 1), np.float32), [7])
     found.update(np.ones((3, 1, 1), np.float32), [9, 3, 5])
     assert found.finish().index.tolist() == [[3]]
+
+
+@pytest.mark.parametrize("level", cpu_levels())
+def test_zeros_of_either_sign_leave_the_same_bytes(monkeypatch, level):
+    monkeypatch.setenv("BRAGGIO_CPU", level)
+    maps = np.zeros((2, 1, 20), np.float32)
+    maps[1] = -0.0
+    found = []
+    for order in ((0, 1), (1, 0)):
+        accumulator = Accumulator((1, 20))
+        for k in order:
+            accumulator.update(maps[k], [k])
+        found.append({name: each.tobytes() for name, each in accumulator.arrays().items()})
+    assert found[0] == found[1]
 
 
 def test_no_spread_scales_to_nothing():

@@ -230,6 +230,26 @@ def test_pixels_that_are_no_numbers(tmp_path, bad):
     assert any("scaled_mip" in text for text in report.problems)
 
 
+def test_maps_without_a_number_have_no_mean(tmp_path):
+    values = maps()
+    values["scaled_mip"][:] = np.nan
+    path = write_result(tmp_path, values)
+    with pytest.raises(FormatError, match="search_scaled_mip.mrc: scaled_mip: expected numbers, found .* 2000 of 2000"):
+        pick(open_result(path), nan="mean")
+
+
+def test_counts_that_no_table_holds(tmp_path):
+    result = open_result(write_result(tmp_path))
+    for count in (0, -1, 1 << 62, 10**26):
+        with pytest.raises(MetadataError, match="n_correlations: expected from 1"):
+            result.with_correlations(count)
+
+
+def test_scores_all_the_same_have_no_distribution():
+    with pytest.raises(MetadataError, match="not all the same, found 2500, all 2"):
+        pick(np.full((50, 50), 2, np.float32), metric="gev")
+
+
 def test_a_constant_map(tmp_path):
     values = maps()
     values["mip"] = np.zeros_like(values["mip"])

@@ -119,7 +119,7 @@ def test_a_stack_of_two_micrographs(tmp_path, two_micrographs):
     table = two_micrographs.select([2, 0, 3, 1])  # mixed: the stack goes micrograph by micrograph
     report = write_stack(table, tmp_path / "out" / "p.mrcs", 13, template=8, base=str(tmp_path))
     assert (report.particles, report.dropped, report.padded, report.micrographs) == (4, 0, 2, 2)
-    assert entries(tmp_path / "out") == ["p.mrcs", "p.provenance.json", "p.star"]
+    assert entries(tmp_path / "out") == ["p.mrcs", "p.mrcs.provenance.json", "p.star"]
     with mrcfile.open(report.stack) as stack:
         pixels = stack.data.copy()
         np.testing.assert_allclose(stack.voxel_size.x, 1.5)
@@ -202,3 +202,56 @@ def test_optics_that_differ_make_groups(two_micrographs):
         star_tables(table.with_columns({"mag_matrix": Coded.of(["[1, x]"] * 4)}))
     with pytest.warns(DataWarning, match="Zernike"):
         star_tables(table.with_columns({"odd_zernikes": Coded.of(['{"Z31c": 1.0}'] * 4)}))
+
+
+@pytest.mark.parametrize("side", [(1 << 14) + 1, 10**26])
+def test_boxes_beyond_all_measure_are_refused(side):
+    with pytest.raises(LimitError, match="box: expected at most 16384 to a side"):
+        box_corners(places([1], [1]), (side, side), (4, 4))
+
+
+def test_a_stack_never_replaces_a_file_of_another_kind(tmp_path):
+    result = write_result(tmp_path)
+    write_table(tmp_path / "t.csv", match_table(open_result(result)))
+    before = (tmp_path / "t.csv").read_bytes()
+    with pytest.raises(UnsupportedError, match="a stack, .mrcs"):
+        write_stack(read_table(tmp_path / "t.csv"), tmp_path / "t.csv", 10, template=8, base=tmp_path, overwrite=True)
+    assert (tmp_path / "t.csv").read_bytes() == before
+
+
+def test_a_table_and_its_stack_may_have_one_name(tmp_path):
+    table = match_table(open_result(write_result(tmp_path)))
+    write_table(tmp_path / "p.csv", table)
+    (tmp_path / "p.provenance.json").write_text("of the table")
+    write_stack(table, tmp_path / "p.mrcs", 10, template=8, base=tmp_path)
+    assert (tmp_path / "p.provenance.json").read_text() == "of the table"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "label"),
+    [
+        ("psi", np.nan, "rlnAnglePsi in row 1"),
+        ("relative_defocus", np.inf, "rlnDefocusU in row 1"),
+        ("voltage", np.nan, "rlnVoltage in row 1"),
+        ("refined_pixel_size", 0.0, "rlnImagePixelSize in row 1: expected a number above 0"),
+        ("refined_pixel_size", -1.0, "rlnImagePixelSize in row 1: expected a number above 0"),
+    ],
+)
+def test_a_star_holds_numbers_only(tmp_path, column, value, label):
+    table = match_table(open_result(write_result(tmp_path)))
+    values = table[column].copy()
+    values[1] = value
+    with pytest.raises(MetadataError, match=label):
+        write_star(tmp_path / "p.star", table.with_columns({column: values}))
+    assert not (tmp_path / "p.star").exists()
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float16, np.float32])
+@pytest.mark.parametrize("fill", [1e300, np.inf, np.nan])
+def test_fills_that_are_no_pixels(dtype, fill):
+    image = np.ones((4, 4), dtype)
+    if dtype != np.int16 and fill != 1e300:
+        assert np.array_equal(extract(image, places([-1], [0]), 2, 2, fill=fill)[0][0, 0, 0], dtype(fill), True)
+        return
+    with pytest.raises(ValueError, match=f"fill must be a value of {np.dtype(dtype)}"):
+        extract(image, places([-1], [0]), 2, 2, fill=fill)

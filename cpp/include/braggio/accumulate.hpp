@@ -22,6 +22,7 @@
 
 #include "braggio/cpu.hpp"
 #include "braggio/error.hpp"
+#include "braggio/large.hpp"
 #include "braggio/parallel.hpp"
 
 namespace braggio {
@@ -52,8 +53,8 @@ struct ExactSum {
 
 // Everything that is kept, one element a pixel.
 struct AccumulatorState {
-  std::vector<float> best{};
-  std::vector<std::int64_t> index{}, sum_high{}, sum_low{}, square_high{}, square_low{};
+  LargeVector<float> best{};
+  LargeVector<std::int64_t> index{}, sum_high{}, sum_low{}, square_high{}, square_low{};
 
   AccumulatorState() = default;
   explicit AccumulatorState(std::size_t pixels)
@@ -65,49 +66,71 @@ struct AccumulatorState {
         square_low(pixels) {}
 };
 
-inline constexpr std::size_t accumulate_lanes =
-    4;  // float64 in 256 bits: wider vectors spill where there is no AVX-512
+inline constexpr std::size_t accumulate_lanes = 8;  // float32 in 256 bits
 
-// Four pixels at a time of a batch; `values[k]` are theirs in the k-th correlogram, in order of its index.
-struct AccumulateFour {
+// Batches are gone through so many pixels and correlograms at a time: the state of those pixels stays in the cache.
+inline constexpr std::size_t accumulate_tile = 256, accumulate_group = 16;
+
+// Eight pixels at a time of a batch; `values[k]` are theirs in the k-th correlogram, in order of its index.
+struct AccumulateEight {
+  using Eight = float __attribute__((vector_size(32)));
+  using EightInts = std::int32_t __attribute__((vector_size(32)));
   using Floats = float __attribute__((vector_size(16)));
   using Ints = std::int32_t __attribute__((vector_size(16)));
+  using Two = std::int64_t __attribute__((vector_size(16)));
   using Doubles = double __attribute__((vector_size(32)));
   using Words = std::uint64_t __attribute__((vector_size(32)));
   using Longs = std::int64_t __attribute__((vector_size(32)));
 
+  static constexpr std::size_t half = 4;  // float64 in 256 bits
+
   // 1.5 * 2^52 units of the high and low parts of a value and of a square.
   static constexpr double sum_high = 0x1.8p32, sum_low = 0x1.8p-19, square_high = 0x1.8p36, square_low = 0x1.8p-15;
 
+  // Of four pixels.
   struct Sums {
-    std::uint64_t *high, *low;
+    Words high{}, low{}, squares_high{}, squares_low{};
   };
 
   BRAGGIO_INLINE void run(const float* const* values, std::size_t first, std::size_t stop, std::size_t count,
                           const std::int64_t* indices, AccumulatorState* state) {
-    for (std::size_t at = first; at < stop; at += accumulate_lanes) four(values, at, count, indices, state);
+    for (std::size_t tile = first; tile < stop; tile += accumulate_tile) {
+      const std::size_t end = std::min(tile + accumulate_tile, stop);
+      for (std::size_t k = 0; k < count; k += accumulate_group)
+        for (std::size_t at = tile; at < end; at += accumulate_lanes)
+          eight(values + k, at, std::min(accumulate_group, count - k), indices + k, state);
+    }
   }
 
-  BRAGGIO_INLINE void four(const float* const* values, std::size_t at, std::size_t count, const std::int64_t* indices,
-                           AccumulatorState* state) {
-    Floats best;
+  BRAGGIO_INLINE void eight(const float* const* values, std::size_t at, std::size_t count, const std::int64_t* indices,
+                            AccumulatorState* state) {
+    Eight best;
     std::memcpy(&best, values[0] + at, sizeof best);
-    Ints from{};
-    Words a{}, b{}, c{}, d{};
-    for (std::size_t k = 0; k < count; ++k) {
-      Floats value;
+    EightInts from{}, number{};
+    Sums left, right;
+    for (std::size_t k = 0; k < count; ++k, number += 1) {
+      Eight value;
       std::memcpy(&value, values[k] + at, sizeof value);
-      const Ints better = value > best;
+      const EightInts better = value > best;
       best = better ? value : best;
-      from = better ? Ints{} + static_cast<std::int32_t>(k) : from;
-      const Doubles wide = __builtin_convertvector(value, Doubles);
-      split(wide, sum_high, sum_low, a, b);
-      const Doubles square = wide * wide;
-      split(square, square_high, square_low, c, d);
+      from = better ? number : from;
+      take(values[k] + at, left);
+      take(values[k] + at + half, right);
     }
-    take_best(best, from, at, indices, state);
-    add(a, b, sum_high, sum_low, count, state->sum_high.data() + at, state->sum_low.data() + at);
-    add(c, d, square_high, square_low, count, state->square_high.data() + at, state->square_low.data() + at);
+    Floats bests[2];
+    Ints froms[2];
+    std::memcpy(bests, &best, sizeof best);
+    std::memcpy(froms, &from, sizeof from);
+    take_best(bests[0], froms[0], at, indices, state);
+    take_best(bests[1], froms[1], at + half, indices, state);
+    add(left, count, at, state);
+    add(right, count, at + half, state);
+  }
+
+  BRAGGIO_INLINE void take(const float* four, Sums& sums) {
+    const Doubles value{four[0], four[1], four[2], four[3]};  // one instruction, unlike a conversion of vectors
+    split(value, sum_high, sum_low, sums.high, sums.low);
+    split(value * value, square_high, square_low, sums.squares_high, sums.squares_low);
   }
 
   BRAGGIO_INLINE void split(const Doubles& value, double high, double low, Words& highs, Words& lows) {
@@ -115,6 +138,12 @@ struct AccumulateFour {
     highs += reinterpret_cast<Words>(raised);
     const Doubles rest = (value - (raised - high)) + low;
     lows += reinterpret_cast<Words>(rest);
+  }
+
+  BRAGGIO_INLINE void add(Sums& sums, std::size_t count, std::size_t at, AccumulatorState* state) {
+    add(sums.high, sums.low, sum_high, sum_low, count, state->sum_high.data() + at, state->sum_low.data() + at);
+    add(sums.squares_high, sums.squares_low, square_high, square_low, count, state->square_high.data() + at,
+        state->square_low.data() + at);
   }
 
   // The words hold the bits of `high` and `low` once for each correlogram.
@@ -136,17 +165,19 @@ struct AccumulateFour {
     Floats before;
     std::memcpy(&before, state->best.data() + at, sizeof before);
     const Ints changed = best >= before;
-    if ((changed[0] | changed[1] | changed[2] | changed[3]) == 0) return;  // as it mostly is
-    for (std::size_t l = 0; l < accumulate_lanes; ++l) {
-      const std::int64_t index = indices[from[l]];
-      float& old = state->best[at + l];
-      std::int64_t& old_index = state->index[at + l];
-      // Of equal values the one of the smallest index stays, so that the order of arrival does not matter.
-      if (best[l] > old || (best[l] == old && index < old_index)) {
-        old = best[l];
-        old_index = index;
-      }
-    }
+    const Two halves = reinterpret_cast<Two>(changed);
+    if ((halves[0] | halves[1]) == 0) return;  // as it mostly is
+    Longs index, before_index;
+    for (std::size_t l = 0; l < half; ++l) index[l] = indices[from[l]];
+    std::memcpy(&before_index, state->index.data() + at, sizeof before_index);
+    // Of equal values the one of the smallest index stays, so that the order of arrival does not matter.
+    const Longs better = __builtin_convertvector(best > before, Longs);
+    const Longs equal = __builtin_convertvector(best == before, Longs);
+    const Longs taken = better | (equal & (index < before_index));
+    index = taken ? index : before_index;
+    const Floats highest = __builtin_convertvector(taken, Ints) ? best : before;
+    std::memcpy(state->best.data() + at, &highest, sizeof highest);
+    std::memcpy(state->index.data() + at, &index, sizeof index);
   }
 };
 
@@ -330,10 +361,10 @@ class Accumulator {
 
   void add_pixels(const std::vector<const float*>& values, std::size_t first, std::size_t stop,
                   const std::vector<std::int64_t>& indices, Level level) {
-    on_level<AccumulateFour>(level, values.data(), first, stop, values.size(), indices.data(), &state_);
+    on_level<AccumulateEight>(level, values.data(), first, stop, values.size(), indices.data(), &state_);
   }
 
-  // The last pixels, fewer than four: they are copied to where four can be read.
+  // The last pixels, fewer than eight: they are copied to where eight can be read.
   void add_tail(const std::vector<const float*>& values, std::size_t first, const std::vector<std::int64_t>& indices,
                 Level level) {
     const std::size_t rest = pixels() - first;
@@ -346,8 +377,8 @@ class Accumulator {
       std::copy_n(values[k] + first, rest, copies.data() + k * accumulate_lanes);
       shifted.push_back(copies.data() + k * accumulate_lanes);
     }
-    on_level<AccumulateFour>(level, static_cast<const float* const*>(shifted.data()), std::size_t{0}, accumulate_lanes,
-                             shifted.size(), indices.data(), &last);
+    on_level<AccumulateEight>(level, static_cast<const float* const*>(shifted.data()), std::size_t{0}, accumulate_lanes,
+                              shifted.size(), indices.data(), &last);
     exchange(last, first, rest, false);
   }
 

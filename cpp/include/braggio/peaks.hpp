@@ -10,11 +10,14 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "braggio/cpu.hpp"
 #include "braggio/error.hpp"
+#include "braggio/mask.hpp"
 #include "braggio/radix.hpp"
 
 namespace braggio {
@@ -27,21 +30,29 @@ struct PickRules {
   const std::uint8_t* allowed = nullptr;  // one byte a pixel, 0: no peak here; null: anywhere
 };
 
-// A bit for each 16 values in which anything lies above the cutoff; NaN does not. Bit i is of the values from 16 i on.
+// A bit for each value that lies above the cutoff, 64 of them a word; NaN does not. Most words are 0, and found to be
+// so without making their bits: reading the map from memory is then all that takes time.
 struct SiftAbove {
-  static constexpr std::size_t group = 16, groups = 64;
+  BRAGGIO_INLINE void run(const float* values, std::size_t count, float cutoff, std::uint64_t* words) {
+    const std::size_t full = count / word_bits, rest = count % word_bits;
+    for (std::size_t word = 0; word < full; ++word)
+      words[word] = any(values + word * word_bits, cutoff) ? bits(values + word * word_bits, cutoff) : 0;
+    if (rest == 0) return;
+    words[full] = 0;
+    for (std::size_t i = 0; i < rest; ++i)
+      words[full] |= std::uint64_t{values[full * word_bits + i] > cutoff ? 1u : 0u} << i;
+  }
 
-  BRAGGIO_INLINE std::uint64_t run(const float* values, std::size_t count, float cutoff) {
-    std::uint64_t found = 0;
-    for (std::size_t start = 0; start < count; start += group) {
-      std::uint32_t any = 0;
-      if (count - start >= group)
-        for (std::size_t i = 0; i < group; ++i) any |= values[start + i] > cutoff ? 1u : 0u;
-      else
-        for (std::size_t i = start; i < count; ++i) any |= values[i] > cutoff ? 1u : 0u;
-      found |= std::uint64_t{any} << (start / group);
-    }
-    return found;
+  BRAGGIO_INLINE bool any(const float* values, float cutoff) {
+    std::uint32_t found = 0;
+    for (std::size_t i = 0; i < word_bits; ++i) found |= values[i] > cutoff ? 1u : 0u;
+    return found != 0;
+  }
+
+  BRAGGIO_INLINE std::uint64_t bits(const float* values, float cutoff) {
+    alignas(64) std::uint8_t flags[word_bits];
+    for (std::size_t i = 0; i < word_bits; ++i) flags[i] = values[i] > cutoff ? 255 : 0;
+    return gather_bits(flags);
   }
 };
 
@@ -114,18 +125,18 @@ inline std::vector<std::uint64_t> candidates(const float* map, std::size_t heigh
   std::vector<std::uint64_t> found;
   const std::size_t border = rules.border;
   if (height <= 2 * border || width <= 2 * border) return found;
-  constexpr std::size_t group = SiftAbove::group, chunk = group * SiftAbove::groups;
+  std::uint64_t words[64];
+  constexpr std::size_t chunk = word_bits * std::size(words);
   for (std::size_t row = border; row < height - border; ++row) {
     const std::size_t stop = (row + 1) * width - border;
     for (std::size_t start = row * width + border; start < stop; start += chunk) {
-      const std::size_t end = std::min(start + chunk, stop);
-      std::uint64_t groups = on_level<SiftAbove>(level, map + start, end - start, rules.cutoff);
-      for (; groups != 0; groups &= groups - 1) {
-        const std::size_t first = start + group * static_cast<std::size_t>(std::countr_zero(groups));
-        for (std::size_t i = first; i < std::min(first + group, end); ++i)
-          if (map[i] > rules.cutoff && (rules.allowed == nullptr || rules.allowed[i] != 0))
-            found.push_back(candidate(map[i], i));
-      }
+      const std::size_t count = std::min(chunk, stop - start);
+      on_level<SiftAbove>(level, map + start, count, rules.cutoff, static_cast<std::uint64_t*>(words));
+      for (std::size_t first = 0; first < count; first += word_bits)
+        for (std::uint64_t above = words[first / word_bits]; above != 0; above &= above - 1) {
+          const std::size_t i = start + first + static_cast<std::size_t>(std::countr_zero(above));
+          if (rules.allowed == nullptr || rules.allowed[i] != 0) found.push_back(candidate(map[i], i));
+        }
     }
   }
   return found;

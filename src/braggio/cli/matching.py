@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_reporting, positive
+from braggio.cli.options import Actions, add_actions, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -25,11 +25,7 @@ EPILOG = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio matching``: one set for each action."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, (text, add, _) in ACTIONS.items():
-        action = actions.add_parser(name, help=text, description=text)
-        add(action)
-        add_reporting(action)
+    add_actions(parser, ACTIONS)
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
@@ -155,6 +151,7 @@ def _check(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _picked(arguments: argparse.Namespace, result: MatchResult) -> tuple[MatchResult, Peaks]:
+    from braggio.errors import GeometryError
     from braggio.matching import pick
     from braggio.matching.result import open_map
 
@@ -164,6 +161,9 @@ def _picked(arguments: argparse.Namespace, result: MatchResult) -> tuple[MatchRe
     if arguments.mask:
         with open_map(arguments.mask) as stack:
             mask = stack.read(0) > 0
+        if mask.shape != result.shape:
+            shape, found = (f"{height} x {width}" for height, width in (result.shape, mask.shape))
+            raise GeometryError(path=arguments.mask, field="mask", expected=f"the maps' {shape}", found=found)
     options: dict[str, Any] = {"seed": arguments.seed} if arguments.metric == "gev" else {}
     peaks = pick(
         result,
@@ -233,6 +233,8 @@ def _one_table(
     text = f"{target}: {len(peaks)} peaks above {peaks.cutoff:.4g} ({arguments.metric})"
     if not len(peaks):
         text += "; none: the table has no rows"
+    if replaced := sum(count for name, count in facts.items() if name.startswith("replaced_pixels")):
+        text += f"; {replaced} pixels that are no numbers were replaced"
     if arguments.plot:
         _plot(arguments, result, peaks)
     session.done(text, output=target, **facts)
@@ -284,6 +286,8 @@ def _template_size(table: MatchTable, base: str) -> int:
     from braggio.errors import MetadataError
     from braggio.matching.result import open_map_file
 
+    if not table.n:
+        raise MetadataError(field="table", expected="particles to extract", found="none")
     sizes = set()
     for written in sorted(set(table["template_path"].tolist())):
         path = Path(base) / written
@@ -321,6 +325,8 @@ def _merge(arguments: argparse.Namespace, session: Session) -> None:
     tables = [path.lower().endswith(".csv") for path in arguments.files]
     if any(tables) != all(tables):
         raise ValueError("tables and partial results cannot be merged with one another")
+    if os.path.exists(arguments.output) and any(os.path.samefile(arguments.output, path) for path in arguments.files):
+        raise ValueError(f"output must not be one of the files that are merged: {arguments.output}")
     if arguments.no_clobber and os.path.lexists(arguments.output):
         session.skipped(f"{arguments.output}: exists", output=arguments.output)
         return
@@ -344,7 +350,7 @@ def _merge(arguments: argparse.Namespace, session: Session) -> None:
     session.done(text, outputs=outputs, correlations=count)
 
 
-ACTIONS: dict[str, tuple[str, Any, Any]] = {
+ACTIONS: Actions = {
     "check": ("say which conventions the maps of a search follow, and what is wrong with them", _add_results, _check),
     "pick": ("peaks with the maps' values there, without optics", _add_pick, _pick),
     "table": ("peaks as the table that other programs read", _add_table, _table),

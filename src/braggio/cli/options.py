@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
+
+Actions = dict[str, tuple[str, Any, Any]]  # name: what it does, adds its options, does it
+
+
+def add_actions(parser: argparse.ArgumentParser, actions: Actions) -> None:
+    """The actions of a command, each with options of its own."""
+    group = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, (text, add, _) in actions.items():
+        action = group.add_parser(name, help=text, description=text)
+        add(action)
+        add_reporting(action)
 
 
 def add_reporting(parser: argparse.ArgumentParser) -> None:

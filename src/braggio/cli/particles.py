@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_overwriting, add_reporting, add_threads, positive
+from braggio.cli.options import Actions, add_actions, add_overwriting, add_threads, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -26,11 +26,7 @@ EPILOG = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio particles``: one set for each action."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, (text, add, _) in ACTIONS.items():
-        action = actions.add_parser(name, help=text, description=text)
-        add(action)
-        add_reporting(action)
+    add_actions(parser, ACTIONS)
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
@@ -368,7 +364,7 @@ def _write(
         )
 
 
-ACTIONS: dict[str, tuple[str, Any, Any]] = {
+ACTIONS: Actions = {
     "info": ("print what a table holds; draw its images and CTF", _add_info, _info),
     "check": ("compare every row with its stack, without reading pixels", _add_table, _check),
     "convert": ("images in normalised batches with their metadata", _add_convert, _convert),

@@ -101,8 +101,12 @@ def _taken(image: NDArray[Any]) -> NDArray[Any]:
 def _as_pixel(fill: float, dtype: np.dtype[Any]) -> NDArray[Any]:
     """The fill value in the image's dtype; of integers exactly."""
     if dtype.kind == "f":
-        return np.array([fill], dtype)
+        with np.errstate(over="ignore"):
+            value = np.array([fill], dtype)
+        if np.isinf(value[0]) and not np.isinf(fill):
+            raise ValueError(f"fill must be a value of {dtype}, not {fill}")
+        return value
     limits = np.iinfo(dtype)
-    if fill != int(fill) or not limits.min <= fill <= limits.max:
+    if not limits.min <= fill <= limits.max or fill != int(fill):
         raise ValueError(f"fill must be a value of {dtype}, not {fill}")
     return np.array([int(fill)], dtype)

@@ -73,6 +73,7 @@ _Q2 = (
     2.89247864745380683936e-6,
     6.79019408009981274425e-9,
 )
+_BLOCK = 1 << 14  # numbers at once: what is worked out on the way stays in the cache
 _SQRT_2PI = 2.50662827463100050242
 _EXP_MINUS_2 = 0.13533528323661269189
 
@@ -119,21 +120,33 @@ def normal_quantiles(probabilities: ArrayLike) -> NDArray[np.float64]:
     [-1.959964, 0.0]
     """
     given = np.asarray(probabilities, np.float64)
+    flat, found = given.reshape(-1), np.empty(given.size)
+    for at in range(0, flat.size, _BLOCK):
+        found[at : at + _BLOCK] = _quantiles(flat[at : at + _BLOCK])
+    return found.reshape(given.shape)
+
+
+def _quantiles(given: NDArray[np.float64]) -> NDArray[np.float64]:
     high = given > 1.0 - _EXP_MINUS_2
     y = np.where(high, 1.0 - given, given)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        middle = y - 0.5
-        square = middle * middle
-        centre = (middle + middle * (square * _polynomial(square, _P0) / _polynomial(square, _Q0, 1.0))) * _SQRT_2PI
-        x = np.sqrt(-2.0 * np.log(y))
-        first, z = x - np.log(x) / x, 1.0 / x
-        near = first - z * _polynomial(z, _P1) / _polynomial(z, _Q1, 1.0)
-        far = first - z * _polynomial(z, _P2) / _polynomial(z, _Q2, 1.0)
-    tail = np.where(x < 8.0, near, far)
-    found = np.where(y > _EXP_MINUS_2, centre, np.where(high, tail, -tail))
+    middle = y - 0.5
+    square = middle * middle
+    found = (middle + middle * (square * _polynomial(square, _P0) / _polynomial(square, _Q0, 1.0))) * _SQRT_2PI
+    outer = np.flatnonzero(~(y > _EXP_MINUS_2))
+    found[outer] = np.where(high[outer], 1.0, -1.0) * _tail(y[outer])
     found[given == 0.0], found[given == 1.0] = -np.inf, np.inf
     found[~((given >= 0) & (given <= 1))] = np.nan
     return np.asarray(found)
+
+
+def _tail(y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far out from the centre the small probabilities `y` are."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x = np.sqrt(-2.0 * np.log(y))
+        first, z = x - np.log(x) / x, 1.0 / x
+        found = first - z * _polynomial(z, _P1) / _polynomial(z, _Q1, 1.0)
+        far = first - z * _polynomial(z, _P2) / _polynomial(z, _Q2, 1.0)
+    return np.asarray(np.where(x < 8.0, found, far))
 
 
 def erfcinv(y: float) -> float:

@@ -70,7 +70,9 @@ def gev_cutoff(
         values = values[np.random.default_rng(seed).choice(len(values), sample, replace=False)]
     if len(values) < 100 or values.min() == values.max():
         raise MetadataError(
-            field="scores", expected=f"at least 100 different ones up to {highest:g}", found=len(values)
+            field="scores",
+            expected=f"at least 100 up to {highest:g}, not all the same",
+            found=f"{len(values)}, all {values[0]:g}" if len(values) >= 100 else len(values),
         )
     shape, location, scale = fit_gev(values)
     probability = false_positives / scores.size

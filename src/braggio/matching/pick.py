@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from braggio.errors import FormatError, MetadataError, UnsupportedError
+from braggio.errors import FormatError, MetadataError, UnsupportedError, about
 from braggio.kernels.peaks import as_float32, pick_peaks
 from braggio.matching.cutoff import cutoff as gaussian_cutoff
 from braggio.matching.result import MatchResult
@@ -130,15 +130,20 @@ def _scores(
             )
         return _numbers(as_float32(source), "map", nan)
     if metric == "mip":
-        return _numbers(source["mip"], "mip", nan)
-    scaled, facts = _numbers(source["scaled_mip"], "scaled_mip", nan)
+        return _numbers_of(source, "mip", nan)
+    scaled, facts = _numbers_of(source, "scaled_mip", nan)
     if metric != "pvalue":
         return scaled, facts
     from braggio.matching.pvalue import pvalue_scores
 
-    mip, more = _numbers(source["mip"], "mip", nan)
+    mip, more = _numbers_of(source, "mip", nan)
     scores, found = pvalue_scores(scaled, mip, **options)
     return scores, facts | more | found
+
+
+def _numbers_of(result: MatchResult, name: str, nan: str) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    with about(result.paths.get(name)):
+        return _numbers(result[name], name, nan)
 
 
 def _numbers(values: NDArray[np.float32], name: str, nan: str) -> tuple[NDArray[np.float32], dict[str, Any]]:
@@ -149,14 +154,14 @@ def _numbers(values: NDArray[np.float32], name: str, nan: str) -> tuple[NDArray[
         return values, {}
     bad = ~(values > -np.inf)
     count, first = int(bad.sum()), np.unravel_index(int(np.argmax(bad)), bad.shape)
-    if nan == "error":
+    good = values[~bad & (values < np.inf)]
+    if nan == "error" or not good.size:
         raise FormatError(
             field=name,
             expected="numbers",
             found=f"NaN or -inf in {count} of {bad.size} pixels, first in row {first[0]}, column {first[1]}",
         )
-    good = values[~bad & (values < np.inf)]
-    filled = np.where(bad, np.float32(good.mean(dtype=np.float64)) if good.size else np.float32(0), values)
+    filled = np.where(bad, np.float32(good.mean(dtype=np.float64)), values)
     return filled, {f"replaced_pixels_of_{name}": count}
 
 

@@ -20,6 +20,7 @@ from braggio.kernels.ranks import ranks
 
 POPULATIONS = ("all pixels", "local maxima")
 DISTANCE, BORDER = 10.0, 35  # of local maxima, pixels
+_BLOCK = 1 << 14  # pixels at once: what is worked out on the way stays in the cache
 
 
 def pvalue_scores(
@@ -92,12 +93,15 @@ def _population(scores: NDArray[np.float32], population: str, distance: float, b
 
 def _quantiles(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Normal quantiles of (rank - 1/2) / n; float64, so that the highest of 2^24 and more is still finite."""
-    return normal_quantiles((ranks(values) - 0.5) / len(values))
+    places = ranks(values)
+    places -= 0.5
+    places /= len(values)
+    return normal_quantiles(places)
 
 
 def _minus_log_p(
     first: NDArray[np.float64], second: NDArray[np.float64], quadrant: int
-) -> tuple[NDArray[np.float64], dict[str, float]]:
+) -> tuple[NDArray[np.float32], dict[str, float]]:
     n = len(first)
     moments = np.array([[first @ first, first @ second], [first @ second, second @ second]]) / n
     squares, axes = np.linalg.eigh(moments)
@@ -105,9 +109,12 @@ def _minus_log_p(
     angle = math.atan2(axes[1, 1], axes[0, 1])
     # The angle that the quadrant has once the ellipse is a circle; a quarter turn when it is one already.
     width = math.atan2(1.0, 0.5 * math.sin(2 * angle) * (b / a - a / b))
-    major = (first * math.cos(angle) + second * math.sin(angle)) / a
-    minor = (second * math.cos(angle) - first * math.sin(angle)) / b
-    inside = (first > 0) & (second > 0) if quadrant == 1 else (first > 0) | (second > 0)
-    minus_log_p = (major**2 + minor**2) / 2 - math.log(width / (2 * math.pi))
-    facts = {"major": a, "minor": b, "angle": math.degrees(angle)}
-    return np.where(inside, np.maximum(minus_log_p, 0.0), 0.0), facts
+    found = np.zeros(n, np.float32)
+    for at in range(0, n, _BLOCK):
+        u, v = first[at : at + _BLOCK], second[at : at + _BLOCK]
+        major = (u * math.cos(angle) + v * math.sin(angle)) / a
+        minor = (v * math.cos(angle) - u * math.sin(angle)) / b
+        inside = (u > 0) & (v > 0) if quadrant == 1 else (u > 0) | (v > 0)
+        minus_log_p = (major**2 + minor**2) / 2 - math.log(width / (2 * math.pi))
+        found[at : at + _BLOCK] = np.where(inside, np.maximum(minus_log_p, 0.0), 0.0)
+    return found, {"major": a, "minor": b, "angle": math.degrees(angle)}

@@ -18,6 +18,7 @@ from braggio.model.particles import BY_LEOPARD
 # Constant within an optics group; in the order in which groups are told apart.
 _OPTICS = ("voltage", "spherical_aberration", "amplitude_contrast_ratio")
 _PER_PARTICLE = ("astigmatism_angle", "phase_shift", "ctf_B_factor")
+_SIZES = ("rlnImagePixelSize", "rlnMicrographPixelSize")
 _MATRIX = ("rlnMagMat00", "rlnMagMat01", "rlnMagMat10", "rlnMagMat11")
 
 
@@ -39,6 +40,8 @@ def star_tables(table: MatchTable, *, stack: str = "", box: tuple[int, int] | No
     if any(name in table and any(table[name].tolist()) for name in ("even_zernikes", "odd_zernikes")):
         warnings.warn("Zernike coefficients are not written to the star", DataWarning, stacklevel=2)
     groups, group = _groups(table)
+    particles = _particles(table, group, stack)
+    _require_numbers(_optics(table) | particles)
     optics = {name: column[groups] for name, column in _optics(table).items()}
     count = len(groups)
     optics = {
@@ -49,14 +52,25 @@ def star_tables(table: MatchTable, *, stack: str = "", box: tuple[int, int] | No
     if box is not None:
         optics["rlnImageSize"] = np.full(count, box[1], np.int64)
         optics["rlnImageDimensionality"] = np.full(count, 2, np.int64)
-    return {"optics": StarTable(optics), "particles": StarTable(_particles(table, group, stack))}
+    return {"optics": StarTable(optics), "particles": StarTable(particles)}
+
+
+def _require_numbers(columns: dict[str, Column]) -> None:
+    """No program takes a place, an angle or a voltage that is no number; the figure of merit may be infinite."""
+    for name, column in columns.items():
+        if not isinstance(column, np.ndarray) or column.dtype.kind != "f" or name == "rlnAutopickFigureOfMerit":
+            continue
+        bad = ~np.isfinite(column) if name not in _SIZES else ~((column > 0) & np.isfinite(column))
+        if bad.any():
+            row = int(np.argmax(bad))
+            expected = "a number above 0" if name in _SIZES else "a number"
+            raise MetadataError(field=f"{name} in row {row}", expected=expected, found=column[row])
 
 
 def _optics(table: MatchTable) -> dict[str, Column]:
     found: dict[str, Column] = {BY_LEOPARD[name].relion: table[name].astype(np.float64) for name in _OPTICS}
     size = pixel_size(table)
-    found["rlnImagePixelSize"] = size
-    found["rlnMicrographPixelSize"] = size
+    found |= dict.fromkeys(_SIZES, size)
     matrices = table["mag_matrix"].tolist() if "mag_matrix" in table else []
     if any(matrices):
         values = np.array([_matrix(row, text) for row, text in enumerate(matrices)])

@@ -204,8 +204,8 @@ class MatchResult:
 
     def with_correlations(self, count: int) -> MatchResult:
         """The result with that number of correlograms."""
-        if count < 1:
-            raise MetadataError(field="n_correlations", expected="at least 1", found=count)
+        if not 1 <= count < 1 << 62:
+            raise MetadataError(field="n_correlations", expected="from 1 to below 2^62", found=count)
         return self._copy(correlations=int(count), crop=self._crop)
 
     def apply_valid_cropping(self, template_shape: tuple[int, ...] | None = None) -> MatchResult:

@@ -20,6 +20,8 @@ from braggio.model.frames import FrameStack
 from braggio.model.matches import MatchTable
 
 OUTSIDE = ("constant", "reflect", "replicate", "error", "drop")
+MAX_BOX = 1 << 14  # pixels to a side: a gibibyte
+SUFFIXES = (".mrcs", ".mrc")
 
 
 def preferred(table: MatchTable, name: str) -> NDArray[Any]:
@@ -83,12 +85,16 @@ def box_corners(
     ------
     GeometryError
         A box smaller than the template.
+    LimitError
+        A box of more than 2^14 pixels to a side.
     """
     if position not in ("corner", "centre"):
         raise UnsupportedError(field="position", expected="corner or centre", found=repr(position))
     (height, width), (h, w) = box, template
     if min(h, w) < 1 or height < h or width < w:
         raise GeometryError(field="box", expected=f"at least the template's {h} x {w}", found=f"{height} x {width}")
+    if max(height, width) > MAX_BOX:
+        raise LimitError(field="box", expected=f"at most {MAX_BOX} to a side", found=f"{height} x {width}")
     places = np.stack([_whole(table, "pos_y"), _whole(table, "pos_x")], axis=1)
     if position == "centre":
         places -= np.array([h // 2, w // 2])
@@ -376,8 +382,8 @@ def write_stack(
     from braggio.matching.relion import star_tables
 
     target = Path(path)
-    star, record = target.with_suffix(".star").name, target.with_suffix(".provenance.json").name
-    if target.name == star:
+    star, record = target.with_suffix(".star").name, f"{target.name}.provenance.json"
+    if target.suffix.lower() not in SUFFIXES:
         raise UnsupportedError(path=path, field="output", expected="a stack, .mrcs", found=target.suffix)
     size = _sides(box)
     frames, rows, padded = plan_boxes(

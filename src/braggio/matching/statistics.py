@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio.batch.staging import Staging, digest
-from braggio.errors import MetadataError
+from braggio.errors import MetadataError, about
 from braggio.formats.match_partial import Partial, read_partial
 from braggio.formats.mrc import write_mrc
 from braggio.formats.stored import ArrayFrames
@@ -70,12 +70,14 @@ def merge_partials(paths: Iterable[str | os.PathLike[str]]) -> Partial:
     files = [Path(path) for path in paths]
     if not files:
         raise MetadataError(field="partials", expected="at least one file", found=0)
-    seen: set[Path] = set()
+    seen: set[tuple[int, int]] = set()
     whole: Partial | None = None
     for path in files:
-        if path.resolve() in seen:
+        status = path.stat()
+        same = (status.st_dev, status.st_ino)
+        if same in seen:
             raise MetadataError(path=path, field="partials", expected="each file once", found="twice")
-        seen.add(path.resolve())
+        seen.add(same)
         partial = read_partial(path)
         if whole is None:
             whole = partial
@@ -83,7 +85,8 @@ def merge_partials(paths: Iterable[str | os.PathLike[str]]) -> Partial:
         for name in ("orientations", "defoci", "pixel_size"):
             if not np.array_equal(getattr(whole, name), getattr(partial, name)):
                 raise MetadataError(path=path, field=name, expected=f"those of {files[0]}", found="others")
-        whole.accumulator.merge(partial.accumulator)
+        with about(path):
+            whole.accumulator.merge(partial.accumulator)
     assert whole is not None
     return whole
 
