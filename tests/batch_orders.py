@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from braggio import recipes
+from braggio.batch.receipts import Receipts
 from braggio.batch.work import Outcome
 
 
@@ -28,4 +29,15 @@ def perform_deadly(order: Mapping[str, Any]) -> Outcome:
     """Kills its process whenever the task is the one named s05."""
     if order["task"]["name"] == "s05":
         os.kill(os.getpid(), signal.SIGKILL)
+    return recipes.perform(order)
+
+
+def perform_killed_at_finish(order: Mapping[str, Any]) -> Outcome:
+    """Kills its process once for each task: when all outputs are there, and the receipt is not."""
+    mark = Path(order["out"]).parent / "marks" / order["id"]
+    if mark.exists():
+        return recipes.perform(order)
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    Receipts.finish = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign,misc]
     return recipes.perform(order)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from braggio._core import PartFile
+from braggio.batch.durable import sync
 from braggio.batch.plan import FOLDER, Plan, Task
 from braggio.errors import BraggioError, FormatError, OutputError
 
@@ -24,11 +25,20 @@ _CHUNK = 1 << 20
 
 
 class Receipts:
-    """The receipts of one folder of outputs."""
+    """The receipts of one folder of outputs.
 
-    def __init__(self, out: str | os.PathLike[str]) -> None:
+    Parameters
+    ----------
+    out : path-like
+        The folder.
+    durable : bool
+        What a receipt says is on the disk before the receipt is, and the receipt before `finish` ends.
+    """
+
+    def __init__(self, out: str | os.PathLike[str], *, durable: bool = False) -> None:
         self.out = Path(out)
         self.folder = self.out / FOLDER
+        self.durable = durable
 
     def _path(self, task: Task, kind: str) -> Path:
         return self.folder / f"{task.id}.{kind}.json"
@@ -44,6 +54,8 @@ class Receipts:
     def finish(self, task: Task, outputs: Sequence[Path], warnings: Sequence[str], *, checksum: bool) -> None:
         """Write the receipt."""
         described = [self._describe(path, checksum) for path in outputs]
+        if self.durable:
+            self.sync(outputs)
         self._write(
             self._path(task, "done"),
             {"schema": SCHEMA, **task.to_json(), "outputs": described, "warnings": list(warnings)},
@@ -98,11 +110,19 @@ class Receipts:
         values: dict[str, Any] = {"path": relative, "size": path.stat().st_size}
         return {**values, "crc32": _crc32(path)} if checksum else values
 
+    def sync(self, outputs: Sequence[Path]) -> None:
+        """Wait until the disk has outputs and their names; what it has already costs next to nothing."""
+        for path in outputs:
+            sync(path)
+        inside = {folder for path in outputs for folder in path.parents if folder.is_relative_to(self.out)}
+        for folder in sorted({*inside, self.out, self.out.parent}):
+            sync(folder)
+
     def _write(self, path: Path, values: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with PartFile(str(path)) as part:
             part.write((json.dumps(values) + "\n").encode(), 0)
-            part.publish(overwrite=True)
+            part.publish(overwrite=True, durable=self.durable)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_overwriting, add_reporting, add_threads, positive
+from braggio.cli.options import add_durability, add_overwriting, add_reporting, add_threads, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -93,6 +93,7 @@ def _add_restack(parser: argparse.ArgumentParser) -> None:
 
 def _add_batches(parser: argparse.ArgumentParser) -> None:
     _add_output(parser, "folder of the batches")
+    add_durability(parser)
     add_threads(parser)
     parser.add_argument(
         "--batch-size", type=positive, default=1024, metavar="N", help="images in a batch (default 1024)"
@@ -246,7 +247,12 @@ def _batches(arguments: argparse.Namespace, session: Session, options: dict[str,
             session.skipped(f"{_outcome(planned)}: {what}", outputs=list(planned.outputs), **_facts(planned))
             return
     with _skipping_existing(arguments, session), session.progress(Path(arguments.output).name) as progress:
-        report = make(overwrite=arguments.force or arguments.update, threads=arguments.nproc, progress=progress)
+        report = make(
+            overwrite=arguments.force or arguments.update,
+            durable=arguments.durable,
+            threads=arguments.nproc,
+            progress=progress,
+        )
         session.done(_outcome(report), **_facts(report))
 
 

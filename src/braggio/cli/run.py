@@ -7,7 +7,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
-from braggio.cli.options import add_reporting, positive
+from braggio.cli.options import add_durability, add_reporting, positive
 
 if TYPE_CHECKING:
     from braggio.batch.run import RunReport
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-failures", type=positive, metavar="N", help="end after N failed tasks")
     parser.add_argument("--checksum", action="store_true", help="note the CRC-32 of every output, for braggio verify")
     parser.add_argument("-f", "--force", action="store_true", help="replace outputs that others have made")
+    add_durability(parser, moving=True)
     add_reporting(parser)
 
 
@@ -71,6 +72,8 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             shard=Shard.parse(arguments.shard or "1/1"),
             overwrite=arguments.force,
             checksum=arguments.checksum,
+            durable=arguments.durable,
+            move_source=arguments.move_source,
             max_failures=arguments.max_failures,
             stop=stop,
             on_outcome=lambda outcome: tell(outcome, session),
