@@ -99,9 +99,7 @@ def _smv(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.microed import convert_series
 
     files = [each.path for each in task.inputs]
-    report = convert_series(
-        files, out, overwrite=manner.overwrite, durable=manner.durable, **arguments_of(task.params)
-    )
+    report = convert_series(files, out, overwrite=manner.overwrite, durable=manner.durable, **arguments_of(task.params))
     return Made([*report.outputs, report.record], report.warnings)
 
 

@@ -66,14 +66,11 @@ def engines(plan: Plan) -> Mapping[str, Callable[[], Any]]:
         with ThreadPoolExecutor(2) as executor:
             run_plan(plan, perform, executor=executor)
 
-    def pool() -> None:
-        run_plan(plan, perform, jobs=2)
-
     def killed() -> None:
         """Every task once, right before its receipt."""
         run_plan(plan, perform_killed_at_finish, jobs=2)
 
-    return {"shards": shards, "threads": threads, "pool": pool, "killed": killed}
+    return {"shards": shards, "threads": threads, "killed": killed}
 
 
 def test_the_same_bytes_everywhere(make: Make, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 def test_smv_moves_what_it_can(tmp_path, run):
     write_series(tmp_path / "raw", [noisy(-100), noisy(-50)], prefix="whole_")
     write_series(tmp_path / "raw", [noisy(-5000)], prefix="clipped_")
-    code, out, err = run("smv", tmp_path / "raw", "-o", tmp_path / "out", "--voltage", "200", "--move-source", "--json")
+    code, out, _ = run("smv", tmp_path / "raw", "-o", tmp_path / "out", "--voltage", "200", "--move-source", "--json")
     assert code == 0
     events = [json.loads(line) for line in out.splitlines()]
     assert [each["series"] for each in events if each["event"] == "removed"] == ["whole"]

@@ -52,9 +52,7 @@ class Staging:
         `publish` asks the disk to have written the outputs before they get their names, and the names before it ends.
     """
 
-    def __init__(
-        self, target: str | os.PathLike[str], name: str, task_digest: str, *, durable: bool = False
-    ) -> None:
+    def __init__(self, target: str | os.PathLike[str], name: str, task_digest: str, *, durable: bool = False) -> None:
         self.target = Path(target)
         self.name = name
         self.durable = durable
