@@ -45,7 +45,13 @@ class Receipts:
 
     def begin(self, task: Task) -> None:
         """Note that the task's outputs may be there from now on."""
-        self._write(self._path(task, "begun"), {})
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._path(task, "begun").touch()  # that it is there says all
+        except OSError as error:
+            raise OutputError(path=self.folder, errno=error.errno) from error
+        if self.durable:
+            sync(self.folder)
 
     def begun(self, task: Task) -> bool:
         """Say whether a run of the task has been cut off, or is under way."""

@@ -112,14 +112,15 @@ def run_plan(
         for task in todo
     ]
     ended: list[Outcome] = []
+    failures = 0
 
     def stopped() -> bool:
-        failures = sum(outcome.status == "failed" for outcome in ended)
         return (stop is not None and stop()) or (max_failures is not None and failures >= max_failures)
 
     with _engine(engine, jobs, executor) as chosen:
         for outcome in chosen(perform, orders, stopped):
             ended.append(outcome)
+            failures += outcome.status == "failed"
             on_outcome(outcome)
             if progress is not None:
                 progress(len(ended), len(todo))
