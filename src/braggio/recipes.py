@@ -24,12 +24,15 @@ class Planned:
     recipe : Recipe
     tasks : callable
         ``tasks(places, params)`` for folders, files or patterns.
+    package : str
+        What a process that carries it out imports.
     series : bool
         Whether the files of a task come one after the other, so that a watched folder must be waited for.
     """
 
     recipe: Recipe
     tasks: Callable[[Sequence[str], Mapping[str, Any]], Iterable[Task]]
+    package: str
     series: bool = False
 
 
@@ -190,7 +193,7 @@ def _xtc(task: Task, out: Path, manner: Manner) -> Made:
     report = dump_run(Run(files, skip_bad=len(files) > 1), options, overwrite=manner.overwrite, threads=threads)
     counted = [f"{count} events without an image: {reason}" for reason, count in sorted(report.missing.items())]
     record = folder.glob(f"xtc_dump*-{options.file_format}.json")
-    return Made([*map(Path, report.outputs), *record], [*report.failed, *counted, *report.problems.notes])
+    return Made([*map(Path, report.outputs), *record], [*report.failed, *counted, *sorted(report.problems.notes)])
 
 
 CONFIGURATIONS = (".yaml", ".yml", ".json")
@@ -249,10 +252,10 @@ def _matching(task: Task, out: Path, manner: Manner) -> Made:
         peaks = pick(result, **params)
         found = match_table(result, peaks, **table)
         result.close()
-    with durably(target, overwrite=manner.overwrite, durable=manner.durable) as place:
-        write_table(place, found, overwrite=manner.overwrite)
     facts = {"result": task.inputs[0].path, **peaks.provenance, "columns": len(found.columns)}
     write_provenance(target, facts, overwrite=True)
+    with durably(target, overwrite=manner.overwrite, durable=manner.durable) as place:
+        write_table(place, found, overwrite=manner.overwrite)
     empty = [] if len(peaks) else [f"no peak above {peaks.cutoff:.4g}: the table has no rows"]
     return Made([target, Path(provenance_path(target))], [*found.notes, *empty])
 
@@ -280,11 +283,28 @@ def arguments_of(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in params.items()}
 
 
+def packages_of(tasks: Iterable[Task]) -> list[str]:
+    """What processes that carry out these tasks import; worth doing once for all of them.
+
+    Examples
+    --------
+    >>> packages_of([])
+    ['braggio.recipes']
+    """
+    recipes = {task.recipe for task in tasks} & RECIPES.keys()
+    return ["braggio.recipes", *sorted(RECIPES[recipe].package for recipe in recipes)]
+
+
 RECIPES: Mapping[str, Planned] = {
     # A series knows its own earlier outputs: nothing has to be refused for it.
-    "smv": Planned(Recipe(_smv, lambda task, out: [], _smv_loses), _smv_tasks, series=True),
-    "spots": Planned(Recipe(_spots, _spots_outputs), partial(_file_tasks, "spots", ("__mccd.h5", ".h5", ".hdf5"))),
-    "particles": Planned(Recipe(_particles, _own_folder), partial(_file_tasks, "particles", (".star", ".cs"))),
-    "xtc": Planned(Recipe(_xtc, _own_folder), _xtc_tasks, series=True),
-    "matching": Planned(Recipe(_matching, _matching_outputs), _matching_tasks),
+    "smv": Planned(Recipe(_smv, lambda task, out: [], _smv_loses), _smv_tasks, "braggio.microed", series=True),
+    "spots": Planned(
+        Recipe(_spots, _spots_outputs), partial(_file_tasks, "spots", ("__mccd.h5", ".h5", ".hdf5")), "braggio.laue"
+    ),
+    "particles": Planned(
+        Recipe(_particles, _own_folder), partial(_file_tasks, "particles", (".star", ".cs")), "braggio.particles"
+    ),
+    # So does a dump, which goes on where it failed.
+    "xtc": Planned(Recipe(_xtc, lambda task, out: []), _xtc_tasks, "braggio.xtc", series=True),
+    "matching": Planned(Recipe(_matching, _matching_outputs), _matching_tasks, "braggio.matching"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from braggio.batch.receipts import Receipts, status
 from braggio.batch.run import run_plan
 from braggio.batch.shards import Shard
 from braggio.cli import main
+from braggio.errors import OutputError
 from braggio.recipes import perform, tasks_of, whole
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
@@ -208,3 +210,54 @@ def test_watching_for_searches(tmp_path: Path, capsys: pytest.CaptureFixture[str
     words = ["watch", str(tmp_path / "in"), "--recipe", "matching", "-o", str(tmp_path / "out"), "--settle", "0"]
     assert main([*words, "--once"]) == 0
     assert capsys.readouterr().out.splitlines() == ["a: done", "c: done"]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_receipt_that_cannot_be_written_does_not_bar_the_next_run(
+    durable: bool, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outputs are there, without a receipt: they are the task's own."""
+    plan = make(tmp_path)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Receipts, "finish", full)
+        assert len(run_plan(plan, perform, engine="none", durable=durable).failed) == 3
+    assert len(run_plan(plan, perform, engine="none", durable=durable).done) == 3
+    assert status(plan).complete
+
+
+def test_a_dump_that_failed_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has written of a run stays, and is no reason to refuse the rest."""
+    from braggio.xtc import dump
+
+    plan = xtc_plan(tmp_path)
+    write, count = dump.WRITERS["npz"], [0]
+
+    def full(*arguments: Any) -> None:
+        count[0] += 1
+        if count[0] > 2:
+            raise OutputError(errno=errno.ENOSPC)
+        write(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setitem(dump.WRITERS, "npz", full)
+        assert len(run_plan(plan, perform, engine="none", max_failures=1).failed) == 1
+    assert len(list((tmp_path / "out" / "e157-r0054").glob("shot-*"))) == 2
+    assert len(run_plan(plan, perform, engine="none").done) == 3
+    assert status(plan).complete
+
+
+def test_images_of_another_dump_are_left_alone(tmp_path: Path) -> None:
+    run_plan(xtc_plan(tmp_path), perform, engine="none")
+    before = tree(tmp_path / "out")
+    (tmp_path / "xtc").rename(tmp_path / "old")
+    other = xtc_plan(tmp_path, override_energy=9000.0)
+    report = run_plan(other, perform, engine="none")
+    assert len(report.failed) == 3
+    assert "another dump" in report.failed[0].message
+    after = tree(tmp_path / "out")
+    assert {name: content for name, content in after.items() if ".failed." not in name} == before
+    assert len(run_plan(other, perform, engine="none", overwrite=True).done) == 3

@@ -73,11 +73,12 @@ class Receipts:
         for kind in ("begun", "failed"):
             self._path(task, kind).unlink(missing_ok=True)
 
-    def fail(self, task: Task, error: str, message: str) -> None:
-        """Note why the task failed; it can be run again."""
+    def fail(self, task: Task, error: str, message: str, *, made: bool = False) -> None:
+        """Note why the task failed; it can be run again, and may replace its outputs if it has `made` them."""
         with suppress(BraggioError, OSError):  # on a full disk the exit code must do
             self._write(self._path(task, "failed"), {"name": task.name, "error": error, "message": message})
-        self._path(task, "begun").unlink(missing_ok=True)
+        if not made:
+            self._path(task, "begun").unlink(missing_ok=True)
 
     def failure(self, task: Task) -> dict[str, Any] | None:
         """What `fail` noted."""

@@ -98,6 +98,7 @@ def carry_out(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Outcom
     """
     task, receipts = Task.from_json(order["task"]), Receipts(order["out"], durable=order["durable"])
     notes: tuple[str, ...] = ()
+    made: Made | None = None
     try:
         recipe = recipes.get(task.recipe)
         if recipe is None:
@@ -111,7 +112,7 @@ def carry_out(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Outcom
             notes = (*notes, f"source kept: {reason}")
     except (BraggioError, OSError, ValueError, TypeError, MemoryError) as error:
         kind, message = type(error).__name__, " ".join(str(error).splitlines())
-        receipts.fail(task, kind, message)
+        receipts.fail(task, kind, message, made=made is not None)
         return Outcome(task.name, task.id, "failed", kind, message)
     return Outcome(task.name, task.id, "done", warnings=notes)
 
