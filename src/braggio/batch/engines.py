@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import chain
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -22,6 +23,7 @@ Perform = Callable[[Order], Outcome]
 Engine = Callable[[Perform, Sequence[Order], Callable[[], bool]], Iterator[Outcome]]
 
 DEATHS = 3  # of workers, while a task was under way: then it is tried alone, and after as many deaths given up
+LOSSES = 3  # of a task by its engine: then it is given up
 POLL = 0.2  # seconds between looks at whether to stop
 DASK_RETRIES = 100  # a worker that is killed costs its tasks one each
 _PR_SET_PDEATHSIG = 1
@@ -96,6 +98,7 @@ def _submitted(
     """Outcomes as they come. When the executor breaks, tasks under way count one death each."""
     waiting: dict[Future[Outcome], Order] = {}
     ended: SimpleQueue[Future[Outcome]] = SimpleQueue()  # to wait for all of them anew each time costs 0.4 ms
+    lost: Counter[str] = Counter()
     rest = iter(orders)
     try:
         while True:
@@ -108,9 +111,13 @@ def _submitted(
             with suppress(Empty):
                 future = ended.get(timeout=POLL)
                 if future in waiting:  # else it was cancelled
-                    outcome = _outcome(future, waiting[future])
+                    order = waiting[future]
+                    outcome = _outcome(future, order, lost)
                     del waiting[future]
-                    yield outcome
+                    if outcome is None:
+                        rest = chain([order], rest)
+                    else:
+                        yield outcome
             if stopped():
                 for future in [future for future in waiting if future.cancel()]:
                     del waiting[future]
@@ -122,12 +129,19 @@ def _submitted(
             future.cancel()
 
 
-def _outcome(future: Future[Outcome], order: Order) -> Outcome:
+def _outcome(future: Future[Outcome], order: Order, lost: Counter[str]) -> Outcome | None:
+    """None: the engine has lost the task, and it is to be handed over again.
+
+    Dask gives up a task that was waiting on four workers that died, whatever killed them and whatever its retries.
+    """
     try:
         return future.result()
     except BrokenExecutor:
         raise
     except Exception as error:  # noqa: BLE001 - the engine's own: a worker lost for good, a task that could not be sent
+        lost[order["id"]] += 1
+        if lost[order["id"]] < LOSSES:
+            return None
         text = f"{order['task']['name']}: {' '.join(str(error).splitlines())}"
         return Outcome(order["task"]["name"], order["id"], "failed", type(error).__name__, text)
 

@@ -103,7 +103,9 @@ def carry_out(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Outcom
         recipe = recipes.get(task.recipe)
         if recipe is None:
             raise UnsupportedError(field="recipe", expected=" or ".join(recipes), found=task.recipe)
-        if not receipts.done(task):  # else only the source is left to be moved, or another worker was faster
+        if receipts.done(task):  # only the source is left to be moved, or another worker was faster and died then
+            receipts.tidy(task)
+        else:
             manner = Manner(order["overwrite"], order["durable"])
             made = _with_patience(lambda: _run(task, receipts, recipe, manner))
             receipts.finish(task, made.outputs, made.warnings, checksum=order["checksum"])
