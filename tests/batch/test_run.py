@@ -25,7 +25,7 @@ from braggio.batch.plan import Plan, Task, inputs_of, make_plan
 from braggio.batch.receipts import Receipts, status
 from braggio.batch.run import run_plan
 from braggio.batch.shards import Shard
-from braggio.recipes import packages_of, perform, tasks_of
+from braggio.recipes import perform, tasks_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 
@@ -47,12 +47,6 @@ def undisturbed(raw: Path, out: Path) -> dict[str, bytes]:
     report = run_plan(plan, perform, engine="none")
     assert (len(report.done), report.failed, report.left) == (len(plan.tasks), (), 0)
     return tree(out)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_workers() -> None:
-    """As the command does: workers begin with what they need imported already."""
-    multiprocessing.set_forkserver_preload(packages_of([Task("smv", "", ())]))
 
 
 @pytest.fixture(scope="module")
