@@ -5,7 +5,7 @@ namespace braggio::bind {
 namespace {
 
 FrameLayout make_layout(const std::string& dtype, std::uint64_t width, std::uint64_t height, std::uint64_t nframes,
-                 std::uint64_t first, bool big_endian) {
+                        std::uint64_t first, bool big_endian) {
   FrameLayout layout;
   layout.type = pixel_type(dtype);
   layout.order = big_endian ? ByteOrder::big : ByteOrder::little;

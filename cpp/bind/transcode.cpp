@@ -50,9 +50,10 @@ py::dict scan(const HeldSource& held, const FrameLayout& layout, std::uint64_t f
   });
 }
 
-py::tuple run_transcode(const HeldSource& held, const FrameLayout& layout, std::uint64_t frame, const std::vector<Sink>& sinks,
-              bool with_stats, const std::optional<std::pair<std::int64_t, std::int64_t>>& range, std::size_t positions,
-              Scratch& scratch) {
+py::tuple run_transcode(const HeldSource& held, const FrameLayout& layout, std::uint64_t frame,
+                        const std::vector<Sink>& sinks, bool with_stats,
+                        const std::optional<std::pair<std::int64_t, std::int64_t>>& range, std::size_t positions,
+                        Scratch& scratch) {
   const Level level = chosen_level();
   layout.require_within(held.source.size());
   std::optional<ExactRange> exact_range;
@@ -123,8 +124,8 @@ void add_transcode(py::module_& module) {
   module.def("scan", &scan, py::arg("source"), py::arg("layout"), py::arg("frame"), py::kw_only(), py::arg("moments"),
              py::arg("low_fraction"), py::arg("scratch"),
              "Statistics of one frame in one pass; sums only with `moments`.");
-  module.def("transcode", &run_transcode, py::arg("source"), py::arg("layout"), py::arg("frame"), py::arg("sinks"), py::kw_only(),
-             py::arg("stats") = false, py::arg("exact_range") = py::none(), py::arg("positions") = 0,
+  module.def("transcode", &run_transcode, py::arg("source"), py::arg("layout"), py::arg("frame"), py::arg("sinks"),
+             py::kw_only(), py::arg("stats") = false, py::arg("exact_range") = py::none(), py::arg("positions") = 0,
              py::arg("scratch"),
              "One frame, read once, into all sinks: (every pixel in exact_range, Clipped with the first `positions` "
              "of each side, statistics or None).");

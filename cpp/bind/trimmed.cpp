@@ -14,7 +14,7 @@ T* out_column(const py::array& out, const char* name, std::size_t pixels) {
 }
 
 void run_trimmed(const py::array& stack, std::size_t removed, const py::array& avg, const py::array& spread,
-         const py::array& iqr, const py::array& max, const py::array& arg, std::size_t threads) {
+                 const py::array& iqr, const py::array& max, const py::array& arg, std::size_t threads) {
   require_contiguous(stack, "stack");
   if (stack.ndim() != 2) throw py::value_error("stack must have two dimensions");
   const auto frames = static_cast<std::size_t>(stack.shape(0)), pixels = static_cast<std::size_t>(stack.shape(1));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from braggio.batch.plan import Task, inputs_of
-from braggio.batch.work import Made, Outcome, Recipe, carry_out
+from braggio.batch.staging import durably
+from braggio.batch.work import Made, Manner, Outcome, Recipe, carry_out
 from braggio.errors import BraggioError, MetadataError
 
 
@@ -22,13 +24,16 @@ class Planned:
     recipe : Recipe
     tasks : callable
         ``tasks(places, params)`` for folders, files or patterns.
-    suffixes : tuple of str
-        Of the files that a watched folder is searched for.
+    package : str
+        What a process that carries it out imports.
+    series : bool
+        Whether the files of a task come one after the other, so that a watched folder must be waited for.
     """
 
     recipe: Recipe
     tasks: Callable[[Sequence[str], Mapping[str, Any]], Iterable[Task]]
-    suffixes: tuple[str, ...]
+    package: str
+    series: bool = False
 
 
 def perform(order: Mapping[str, Any]) -> Outcome:
@@ -72,8 +77,10 @@ def whole(path: str) -> bool:
                 return True
         except OSError:
             return False
-    if path.endswith((".star", ".cs")):
-        return True  # text and records tell no size: --settle must do
+    if path.endswith((".star", ".cs", ".xtc", ".inprogress")):
+        return not path.endswith(".inprogress")  # text, records and streams tell no size: waiting must do
+    if path.endswith(CONFIGURATIONS):
+        return _search_is_whole(path)
     from braggio import formats
 
     try:
@@ -91,11 +98,18 @@ def _smv_tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Tas
         yield Task("smv", series.name, inputs_of(series.files), params)
 
 
-def _smv(task: Task, out: Path, overwrite: bool) -> Made:
+def _smv(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.microed import convert_series
 
-    report = convert_series([each.path for each in task.inputs], out, overwrite=overwrite, **arguments_of(task.params))
+    files = [each.path for each in task.inputs]
+    report = convert_series(files, out, overwrite=manner.overwrite, durable=manner.durable, **arguments_of(task.params))
     return Made([*report.outputs, report.record], report.warnings)
+
+
+def _smv_loses(task: Task, out: Path) -> str:
+    from braggio.microed import losses, record_name
+
+    return losses(out / record_name(task.name))
 
 
 def _file_tasks(
@@ -119,12 +133,13 @@ def _files(place: str, suffixes: tuple[str, ...]) -> list[Path]:
     return sorted(found)
 
 
-def _spots(task: Task, out: Path, overwrite: bool) -> Made:
+def _spots(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.laue import find_spots
 
     (target,) = _spots_outputs(task, out)
     out.mkdir(parents=True, exist_ok=True)
-    report = find_spots(task.inputs[0].path, target, overwrite=overwrite, **task.params)
+    with durably(target, overwrite=manner.overwrite, durable=manner.durable) as place:
+        report = find_spots(task.inputs[0].path, place, overwrite=manner.overwrite, **task.params)
     return Made([target], report.warnings)
 
 
@@ -134,16 +149,127 @@ def _spots_outputs(task: Task, out: Path) -> Sequence[Path]:
     return [out / Path(default_output(task.inputs[0].path)).name]
 
 
-def _particles(task: Task, out: Path, overwrite: bool) -> Made:
+def _particles(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.particles import convert_indexed
 
-    (folder,) = _particles_outputs(task, out)
-    report = convert_indexed(task.inputs[0].path, folder, overwrite=overwrite, **task.params)
+    (folder,) = _own_folder(task, out)
+    report = convert_indexed(
+        task.inputs[0].path, folder, overwrite=manner.overwrite, durable=manner.durable, **task.params
+    )
     return Made([folder / name for name in report.outputs], report.notes)
 
 
-def _particles_outputs(task: Task, out: Path) -> Sequence[Path]:
+def _own_folder(task: Task, out: Path) -> Sequence[Path]:
     return [out / task.name]
+
+
+def _xtc_tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
+    """A task per run; files of calibration are inputs too."""
+    from braggio.xtc import parse_name
+
+    params = _placed(params, ("pedestals", "geometry", "calib_dir"))
+    beside = [params[name] for name in ("pedestals", "geometry") if params.get(name)]
+    runs: dict[str, list[Path]] = {}
+    for file in dict.fromkeys(file for place in places for file in _files(place, (".xtc", ".xtc.inprogress"))):
+        name = parse_name(file)
+        if not name.small:
+            run = "" if name.run is None else f"r{name.run:04d}"
+            runs.setdefault("-".join(filter(None, (name.experiment, run))) or file.stem, []).append(file)
+    for run, files in runs.items():
+        yield Task("xtc", run, inputs_of([*files, *beside]), params)
+
+
+def _xtc(task: Task, out: Path, manner: Manner) -> Made:
+    from braggio.xtc import DumpOptions, Run, dump_run
+
+    (folder,) = _own_folder(task, out)
+    params = dict(task.params)
+    threads = params.pop("threads", 1)
+    beside = {params.get("pedestals"), params.get("geometry")}
+    files = [each.path for each in task.inputs if each.path not in beside]
+    for half in folder.glob("[.]*.h5.*.part"):  # of a run that was cut off: HDF5 written in two goes has other bytes
+        half.unlink()
+    options = DumpOptions(output_dir=os.fspath(folder), **arguments_of(params))
+    report = dump_run(Run(files, skip_bad=len(files) > 1), options, overwrite=manner.overwrite, threads=threads)
+    counted = [f"{count} events without an image: {reason}" for reason, count in sorted(report.missing.items())]
+    record = folder.glob(f"xtc_dump*-{options.file_format}.json")
+    return Made([*map(Path, report.outputs), *record], [*report.failed, *counted, *sorted(report.problems.notes)])
+
+
+CONFIGURATIONS = (".yaml", ".yml", ".json")
+
+
+def _matching_tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
+    """A task per search; its maps are inputs too."""
+    params = _placed(params, ("base", "micrograph", "template", "mask"))
+    for file in dict.fromkeys(file for place in places for file in _files(place, CONFIGURATIONS)):
+        if file.name.endswith(".provenance.json"):
+            continue
+        files, more = _files_of_search(file, params)
+        yield Task("matching", file.stem, inputs_of([file, *filter(os.path.exists, files)]), {**params, **more})
+
+
+def _files_of_search(file: Path, params: Mapping[str, Any]) -> tuple[list[Path], dict[str, str]]:
+    """(files that a search names, parameters that say where they are).
+
+    Relative paths that only fit the working directory get it as their base: another process has another.
+    """
+    from braggio.matching import open_result
+
+    places = {name: params[name] for name in ("base", "micrograph", "template") if params.get(name)}
+    try:
+        result = open_result(os.path.abspath(file), **places)
+    except (BraggioError, OSError):
+        return [], {}  # the task will tell
+    files = [path for path in (*result.paths.values(), result.micrograph, result.template) if path is not None]
+    files += [Path(params["mask"])] if params.get("mask") else []
+    return files, {} if all(path.is_absolute() for path in files) else {"base": os.getcwd()}
+
+
+def _search_is_whole(path: str) -> bool:
+    files, _ = _files_of_search(Path(path), {})
+    return bool(files) and all(map(os.path.exists, files))
+
+
+def _matching(task: Task, out: Path, manner: Manner) -> Made:
+    """As ``braggio matching table``."""
+    from braggio.matching import match_table, open_result, pick, write_table
+    from braggio.matching.result import open_map
+    from braggio.matching.table import provenance_path, write_provenance
+
+    params = dict(task.params)
+    places = {name: params.pop(name) for name in ("base", "micrograph", "template") if name in params}
+    table = {name: params.pop(name) for name in ("width", "half_template_shift", "exclude") if name in params}
+    valid, correlations = params.pop("valid", False), params.pop("correlations", None)
+    if params.get("mask"):
+        with open_map(params["mask"]) as stack:
+            params["mask"] = stack.read(0) > 0
+    target = out / f"{task.name}.csv"
+    out.mkdir(parents=True, exist_ok=True)
+    with open_result(task.inputs[0].path, **places) as result:
+        result = result.with_correlations(correlations) if correlations else result
+        result = result.apply_valid_cropping() if valid else result
+        peaks = pick(result, **params)
+        found = match_table(result, peaks, **table)
+        result.close()
+    facts = {"result": task.inputs[0].path, **peaks.provenance, "columns": len(found.columns)}
+    write_provenance(target, facts, overwrite=True)
+    with durably(target, overwrite=manner.overwrite, durable=manner.durable) as place:
+        write_table(place, found, overwrite=manner.overwrite)
+    empty = [] if len(peaks) else [f"no peak above {peaks.cutoff:.4g}: the table has no rows"]
+    return Made([target, Path(provenance_path(target))], [*found.notes, *empty])
+
+
+def _matching_outputs(task: Task, out: Path) -> Sequence[Path]:
+    return [out / f"{task.name}.csv"]
+
+
+def _placed(params: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Parameters whose files and folders are found from anywhere."""
+    return {
+        name: os.path.abspath(value) if name in names and isinstance(value, str) else value
+        for name, value in params.items()
+    }
 
 
 def arguments_of(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,13 +283,28 @@ def arguments_of(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in params.items()}
 
 
-def _of_files(recipe: str, made: Recipe, suffixes: tuple[str, ...]) -> Planned:
-    return Planned(made, partial(_file_tasks, recipe, suffixes), suffixes)
+def packages_of(tasks: Iterable[Task]) -> list[str]:
+    """What processes that carry out these tasks import; worth doing once for all of them.
+
+    Examples
+    --------
+    >>> packages_of([])
+    ['braggio.recipes']
+    """
+    recipes = {task.recipe for task in tasks} & RECIPES.keys()
+    return ["braggio.recipes", *sorted(RECIPES[recipe].package for recipe in recipes)]
 
 
 RECIPES: Mapping[str, Planned] = {
     # A series knows its own earlier outputs: nothing has to be refused for it.
-    "smv": Planned(Recipe(_smv, lambda task, out: []), _smv_tasks, (".bin", ".ser")),
-    "spots": _of_files("spots", Recipe(_spots, _spots_outputs), ("__mccd.h5", ".h5", ".hdf5")),
-    "particles": _of_files("particles", Recipe(_particles, _particles_outputs), (".star", ".cs")),
+    "smv": Planned(Recipe(_smv, lambda task, out: [], _smv_loses), _smv_tasks, "braggio.microed", series=True),
+    "spots": Planned(
+        Recipe(_spots, _spots_outputs), partial(_file_tasks, "spots", ("__mccd.h5", ".h5", ".hdf5")), "braggio.laue"
+    ),
+    "particles": Planned(
+        Recipe(_particles, _own_folder), partial(_file_tasks, "particles", (".star", ".cs")), "braggio.particles"
+    ),
+    # So does a dump, which goes on where it failed.
+    "xtc": Planned(Recipe(_xtc, lambda task, out: []), _xtc_tasks, "braggio.xtc", series=True),
+    "matching": Planned(Recipe(_matching, _matching_outputs), _matching_tasks, "braggio.matching"),
 }

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
-from batch_orders import perform_deadly, perform_once_killed
+from batch_orders import perform_deadly, perform_killed_every_4th, perform_killed_every_25th
 from makers import noisy, tree, write_series
 
 from braggio.batch.clean import clean
@@ -27,14 +31,22 @@ pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 
 
 def raw_series(folder: Path, count: int, shape: tuple[int, int] = (12, 17)) -> Path:
-    """`count` series of one frame each, s00, s01, ..."""
+    """`count` series of one frame each, s000, s001, ..."""
     for i in range(count):
-        write_series(folder, [noisy(-100 - i, shape, seed=i)], prefix=f"s{i:02d}_")
+        write_series(folder, [noisy(-100 - i, shape, seed=i)], prefix=f"s{i:03d}_")
     return folder
 
 
 def planned(raw: Path, out: Path) -> Plan:
     return make_plan(out, tasks_of("smv", [str(raw)], {"voltage": 200}))
+
+
+def undisturbed(raw: Path, out: Path) -> dict[str, bytes]:
+    """What a run in one process makes, receipts and all."""
+    plan = planned(raw, out)
+    report = run_plan(plan, perform, engine="none")
+    assert (len(report.done), report.failed, report.left) == (len(plan.tasks), (), 0)
+    return tree(out)
 
 
 @pytest.fixture(scope="module")
@@ -44,31 +56,81 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What an undisturbed run in one process makes, receipts and all."""
-    out = tmp_path_factory.mktemp("clean") / "out"
-    report = run_plan(planned(raw, out), perform, engine="none")
-    assert (len(report.done), report.failed, report.left) == (40, (), 0)
-    return tree(out)
+    return undisturbed(raw, tmp_path_factory.mktemp("clean") / "out")
 
 
-def test_shards_make_the_same_tree(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
-    plan = planned(raw, tmp_path / "out")
+@pytest.fixture(scope="module")
+def raw200(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return raw_series(tmp_path_factory.mktemp("series") / "raw", 200)
+
+
+@pytest.fixture(scope="module")
+def expected200(raw200: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return undisturbed(raw200, tmp_path_factory.mktemp("clean") / "out")
+
+
+@pytest.fixture(scope="module")
+def dask_address() -> Iterator[str]:
+    """A real scheduler with two worker processes, and a nanny for each."""
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    settings = {
+        "distributed.comm.timeouts.connect": "20s",
+        "distributed.worker.daemon": False,
+        # LocalCluster gives up workers that are down this long after they died, be it again: the default is 15 s.
+        "distributed.deploy.lost-worker-timeout": "1h",
+    }
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
+        ) as cluster,
+    ):
+        yield cluster.scheduler_address.replace("tcp://", "dask://")
+
+
+def on_shards(plan: Plan, request: pytest.FixtureRequest) -> None:
     for number in (3, 1, 4, 2):
         run_plan(plan, perform, engine="none", shard=Shard(number, 4))
+
+
+def on_threads(plan: Plan, request: pytest.FixtureRequest) -> None:
+    with ThreadPoolExecutor(3) as executor:
+        run_plan(plan, perform, executor=executor)
+
+
+def on_processes(plan: Plan, request: pytest.FixtureRequest) -> None:
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+        run_plan(plan, perform, executor=executor)
+
+
+def on_local_pool(plan: Plan, request: pytest.FixtureRequest) -> None:
+    run_plan(plan, perform, jobs=2)
+
+
+def on_dask(plan: Plan, request: pytest.FixtureRequest) -> None:
+    run_plan(plan, perform, engine=request.getfixturevalue("dask_address"))
+
+
+@pytest.mark.parametrize("carry_out", [on_shards, on_threads, on_processes, on_local_pool, on_dask])
+def test_every_engine_makes_the_same_tree(
+    carry_out: Callable[[Plan, pytest.FixtureRequest], None],
+    raw: Path,
+    expected: dict[str, bytes],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    plan = planned(raw, tmp_path / "out")
+    carry_out(plan, request)
     assert tree(tmp_path / "out") == expected
     assert status(plan).complete
 
 
-def test_any_executor_makes_the_same_tree(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
-    with ThreadPoolExecutor(3) as executor:
-        run_plan(planned(raw, tmp_path / "out"), perform, executor=executor)
-    assert tree(tmp_path / "out") == expected
-
-
 def test_the_local_pool_survives_its_workers(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
-    """Four workers are killed in the middle of a task."""
-    report = run_plan(planned(raw, tmp_path / "out"), perform_once_killed, jobs=2)
-    assert len(list((tmp_path / "marks").iterdir())) == 4
+    """Ten workers are killed in the middle of a task."""
+    report = run_plan(planned(raw, tmp_path / "out"), perform_killed_every_4th, jobs=2)
+    assert len(list((tmp_path / "marks").iterdir())) == 10
     assert (len(report.done), report.failed, report.left) == (40, (), 0)
     clean(tmp_path / "out")
     assert tree(tmp_path / "out") == expected
@@ -76,50 +138,86 @@ def test_the_local_pool_survives_its_workers(raw: Path, expected: dict[str, byte
 
 def test_a_task_that_kills_its_workers_is_given_up_alone(raw: Path, tmp_path: Path) -> None:
     report = run_plan(planned(raw, tmp_path / "out"), perform_deadly, jobs=2)
-    assert [(outcome.name, outcome.error) for outcome in report.failed] == [("s05", "WorkerDied")]
+    assert [(outcome.name, outcome.error) for outcome in report.failed] == [("s005", "WorkerDied")]
     assert len(report.done) == 39
 
 
-def test_dask_workers_killed(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
-    """A real scheduler and worker processes; four of them are killed in the middle of a task."""
-    distributed = pytest.importorskip("distributed")
-    import dask
-
-    settings = {"distributed.comm.timeouts.connect": "20s", "distributed.worker.daemon": False}
-    with (
-        dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-        ) as cluster,
-    ):
-        address = cluster.scheduler_address.replace("tcp://", "dask://")
-        report = run_plan(planned(raw, tmp_path / "out"), perform_once_killed, engine=address)
-    assert (len(report.done), report.failed) == (40, ())
-    assert len(list((tmp_path / "marks").iterdir())) == 4
+def test_dask_workers_killed(raw200: Path, expected200: dict[str, bytes], tmp_path: Path, dask_address: str) -> None:
+    """Eight workers are killed in the middle of a task: 200 of 200 tasks are done, and no file is bad."""
+    report = run_plan(planned(raw200, tmp_path / "out"), perform_killed_every_25th, engine=dask_address)
+    assert len(list((tmp_path / "marks").iterdir())) == 8
+    assert report.failed == ()
+    assert (len(report.done), report.left) == (200, 0)
     clean(tmp_path / "out")
+    assert tree(tmp_path / "out") == expected200
+
+
+def test_a_task_that_its_engine_loses_is_handed_over_again(
+    raw: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    """As Dask's KilledWorker, which also hits tasks that only waited on workers that died; not for ever, though."""
+
+    class Losing(ThreadPoolExecutor):
+        count: ClassVar[Counter[str]] = Counter()
+
+        def submit(self, call: Any, order: Any, /) -> Any:  # type: ignore[override]
+            name = order["task"]["name"]
+            self.count[name] += 1
+            if name == "s007" or (name == "s003" and self.count[name] < 3):
+                lost: Future[Any] = Future()
+                lost.set_exception(RuntimeError("KilledWorker"))
+                return lost
+            return super().submit(call, order)
+
+    with Losing(2) as executor:
+        report = run_plan(planned(raw, tmp_path / "out"), perform, executor=executor)
+    assert [(outcome.name, outcome.message) for outcome in report.failed] == [("s007", "s007: KilledWorker")]
+    assert len(report.done) == 39
+    assert Losing.count["s003"] == 3
+    run_plan(planned(raw, tmp_path / "out"), perform, engine="none")
     assert tree(tmp_path / "out") == expected
 
 
-def test_the_driver_killed_at_any_moment(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
-    """SIGKILL again and again, with and without a pool; what is there is always whole, and in the end all of it."""
+def test_a_worker_that_dies_right_after_the_receipt(raw: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
+    """The note that it had begun is left; whoever is handed the task again takes it away."""
     plan = planned(raw, tmp_path / "out")
+    run_plan(plan, perform, engine="none")
+    order = {"task": plan.tasks[0].to_json(), "out": plan.out, "overwrite": False, "checksum": False}
+    Receipts(plan.out).begin(plan.tasks[0])
+    assert perform({**order, "durable": False, "move_source": False, "shared": ""}).status == "done"
+    assert tree(tmp_path / "out") == expected
+
+
+def test_the_driver_killed_at_any_moment(raw200: Path, expected200: dict[str, bytes], tmp_path: Path) -> None:
+    """SIGKILL 20 times while tasks are under way, with and without a pool; what is there is always whole."""
+    out = tmp_path / "out"
+    plan = planned(raw200, out)
     plan.write(tmp_path / "p.jsonl")
     rng = random.Random(1)
-    for i in range(8):
-        words = [sys.executable, "-m", "braggio", "run", tmp_path / "p.jsonl", "-q", "-j", str(1 + i % 2)]
-        process = subprocess.Popen([str(word) for word in words])
-        time.sleep(rng.uniform(0.1, 1.0))
-        process.kill()
-        process.wait()
-        for name, content in tree(tmp_path / "out").items() if (tmp_path / "out").exists() else ():
-            if not any(part.startswith(".") for part in Path(name).parts):
-                assert expected[name] == content
+    for i in range(20):
+        words = [sys.executable, "-m", "braggio", "run", tmp_path / "p.jsonl", "-q", "-j", "2" if i % 5 == 4 else "1"]
+        wanted = published(out) + rng.randrange(1, 10)
+        with subprocess.Popen([str(word) for word in words]) as process:
+            while published(out) < wanted and process.poll() is None:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.02))
+            process.kill()
+        for path in visible(out):
+            assert path.read_bytes() == expected200[str(path.relative_to(out))]
     time.sleep(0.3)  # orphans of the pool end with their server
     report = run_plan(plan, perform, engine="none")
-    assert report.left == 0
-    assert not report.failed
-    clean(tmp_path / "out")
-    assert tree(tmp_path / "out") == expected
+    assert (report.failed, report.left) == ((), 0)
+    clean(out)
+    assert tree(out) == expected200
+
+
+def visible(out: Path) -> list[Path]:
+    """Outputs under their final names."""
+    return list(out.glob("[!.]*"))
+
+
+def published(out: Path) -> int:
+    return len(visible(out))
 
 
 def test_sigterm_ends_after_the_task_with_exit_75(tmp_path: Path) -> None:
@@ -142,23 +240,23 @@ def test_sigterm_ends_after_the_task_with_exit_75(tmp_path: Path) -> None:
 
 def test_a_bad_input_stops_nothing_else(tmp_path: Path) -> None:
     raw = raw_series(tmp_path / "raw", 5)
-    (raw / "s02_001.bin").write_bytes(b"\x06\x00 not a frame")
+    (raw / "s002_001.bin").write_bytes(b"\x06\x00 not a frame")
     plan = make_plan(tmp_path / "out", tasks_of("smv", [str(raw)], {}))
     report = run_plan(plan, perform, engine="none")
-    assert [outcome.name for outcome in report.failed] == ["s02"]
+    assert [outcome.name for outcome in report.failed] == ["s002"]
     assert len(report.done) == 4
-    assert status(plan).failed == ("s02",)
+    assert status(plan).failed == ("s002",)
     failure = Receipts(plan.out).failure(plan.tasks[2])
     assert failure is not None
-    assert "s02_001.bin" in failure["message"]
+    assert "s002_001.bin" in failure["message"]
 
 
 def test_an_input_that_changed_is_refused(raw: Path, tmp_path: Path) -> None:
     folder = raw_series(tmp_path / "raw", 2)
     plan = planned(folder, tmp_path / "out")
-    os.utime(folder / "s01_001.bin", ns=(1, 1))
+    os.utime(folder / "s001_001.bin", ns=(1, 1))
     report = run_plan(plan, perform, engine="none")
-    assert [outcome.name for outcome in report.failed] == ["s01"]
+    assert [outcome.name for outcome in report.failed] == ["s001"]
     assert "changed since the plan was made" in report.failed[0].message
 
 
@@ -166,22 +264,22 @@ def test_an_output_that_has_gone_or_changed_size_is_made_again(raw: Path, tmp_pa
     plan = planned(raw_series(tmp_path / "raw", 3), tmp_path / "out")
     run_plan(plan, perform, engine="none")
     before = tree(tmp_path / "out")
-    (tmp_path / "out" / "s01_001.img").unlink()
+    (tmp_path / "out" / "s001_001.img").unlink()
     report = run_plan(plan, perform, engine="none", overwrite=True)
-    assert [outcome.name for outcome in report.done] == ["s01"]
+    assert [outcome.name for outcome in report.done] == ["s001"]
     assert tree(tmp_path / "out") == before
 
 
 def test_outputs_of_others_are_left_alone(tmp_path: Path) -> None:
     plan = planned(raw_series(tmp_path / "raw", 1), tmp_path / "out")
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "s00_001.img").write_bytes(b"precious")
+    (tmp_path / "out" / "s000_001.img").write_bytes(b"precious")
     report = run_plan(plan, perform, engine="none")
     assert "exists" in report.failed[0].message
-    assert (tmp_path / "out" / "s00_001.img").read_bytes() == b"precious"
+    assert (tmp_path / "out" / "s000_001.img").read_bytes() == b"precious"
     again = run_plan(plan, perform, engine="none")  # and not because a first attempt has been noted
     assert len(again.failed) == 1
-    assert (tmp_path / "out" / "s00_001.img").read_bytes() == b"precious"
+    assert (tmp_path / "out" / "s000_001.img").read_bytes() == b"precious"
 
 
 def test_checksums_tell_a_changed_byte(tmp_path: Path) -> None:
@@ -189,7 +287,7 @@ def test_checksums_tell_a_changed_byte(tmp_path: Path) -> None:
     run_plan(plan, perform, engine="none", checksum=True)
     receipts = Receipts(plan.out)
     assert receipts.problems(plan.tasks[0], checksum=True) == []
-    path = tmp_path / "out" / "s00_001.img"
+    path = tmp_path / "out" / "s000_001.img"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -199,7 +297,7 @@ def test_checksums_tell_a_changed_byte(tmp_path: Path) -> None:
 
 def test_max_failures_and_unknown_recipes(tmp_path: Path) -> None:
     raw = raw_series(tmp_path / "raw", 6)
-    tasks = [Task("nonsense", f"t{i}", inputs_of([raw / f"s{i:02d}_001.bin"])) for i in range(6)]
+    tasks = [Task("nonsense", f"t{i}", inputs_of([raw / f"s{i:03d}_001.bin"])) for i in range(6)]
     report = run_plan(make_plan(tmp_path / "out", tasks), perform, engine="none", max_failures=2)
     assert len(report.failed) == 2
     assert report.left == 4

@@ -8,9 +8,11 @@ import signal
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import chain
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from braggio.batch.work import Outcome
@@ -21,6 +23,7 @@ Perform = Callable[[Order], Outcome]
 Engine = Callable[[Perform, Sequence[Order], Callable[[], bool]], Iterator[Outcome]]
 
 DEATHS = 3  # of workers, while a task was under way: then it is tried alone, and after as many deaths given up
+LOSSES = 3  # of a task by its engine: then it is given up
 POLL = 0.2  # seconds between looks at whether to stop
 DASK_RETRIES = 100  # a worker that is killed costs its tasks one each
 _PR_SET_PDEATHSIG = 1
@@ -94,18 +97,27 @@ def _submitted(
 ) -> Iterator[Outcome]:
     """Outcomes as they come. When the executor breaks, tasks under way count one death each."""
     waiting: dict[Future[Outcome], Order] = {}
+    ended: SimpleQueue[Future[Outcome]] = SimpleQueue()  # to wait for all of them anew each time costs 0.4 ms
+    lost: Counter[str] = Counter()
     rest = iter(orders)
     try:
         while True:
             while len(waiting) < ahead and not stopped() and (order := next(rest, None)) is not None:
-                waiting[executor.submit(perform, order)] = order
+                future = executor.submit(perform, order)
+                waiting[future] = order
+                future.add_done_callback(ended.put)
             if not waiting:
                 return
-            for future in wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED).done:
-                order = waiting[future]
-                outcome = _outcome(future, order)
-                del waiting[future]
-                yield outcome
+            with suppress(Empty):
+                future = ended.get(timeout=POLL)
+                if future in waiting:  # else it was cancelled
+                    order = waiting[future]
+                    outcome = _outcome(future, order, lost)
+                    del waiting[future]
+                    if outcome is None:
+                        rest = chain([order], rest)
+                    else:
+                        yield outcome
             if stopped():
                 for future in [future for future in waiting if future.cancel()]:
                     del waiting[future]
@@ -117,12 +129,19 @@ def _submitted(
             future.cancel()
 
 
-def _outcome(future: Future[Outcome], order: Order) -> Outcome:
+def _outcome(future: Future[Outcome], order: Order, lost: Counter[str]) -> Outcome | None:
+    """None: the engine has lost the task, and it is to be handed over again.
+
+    Dask gives up a task that was waiting on four workers that died, whatever killed them and whatever its retries.
+    """
     try:
         return future.result()
     except BrokenExecutor:
         raise
     except Exception as error:  # noqa: BLE001 - the engine's own: a worker lost for good, a task that could not be sent
+        lost[order["id"]] += 1
+        if lost[order["id"]] < LOSSES:
+            return None
         text = f"{order['task']['name']}: {' '.join(str(error).splitlines())}"
         return Outcome(order["task"]["name"], order["id"], "failed", type(error).__name__, text)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from braggio._core import PartFile
+from braggio.batch.durable import sync
 from braggio.batch.plan import FOLDER, Plan, Task
 from braggio.errors import BraggioError, FormatError, OutputError
 
@@ -24,18 +25,33 @@ _CHUNK = 1 << 20
 
 
 class Receipts:
-    """The receipts of one folder of outputs."""
+    """The receipts of one folder of outputs.
 
-    def __init__(self, out: str | os.PathLike[str]) -> None:
+    Parameters
+    ----------
+    out : path-like
+        The folder.
+    durable : bool
+        What a receipt says is on the disk before the receipt is, and the receipt before `finish` ends.
+    """
+
+    def __init__(self, out: str | os.PathLike[str], *, durable: bool = False) -> None:
         self.out = Path(out)
         self.folder = self.out / FOLDER
+        self.durable = durable
 
     def _path(self, task: Task, kind: str) -> Path:
         return self.folder / f"{task.id}.{kind}.json"
 
     def begin(self, task: Task) -> None:
         """Note that the task's outputs may be there from now on."""
-        self._write(self._path(task, "begun"), {})
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._path(task, "begun").touch()  # that it is there says all
+        except OSError as error:
+            raise OutputError(path=self.folder, errno=error.errno) from error
+        if self.durable:
+            sync(self.folder)
 
     def begun(self, task: Task) -> bool:
         """Say whether a run of the task has been cut off, or is under way."""
@@ -44,6 +60,8 @@ class Receipts:
     def finish(self, task: Task, outputs: Sequence[Path], warnings: Sequence[str], *, checksum: bool) -> None:
         """Write the receipt."""
         described = [self._describe(path, checksum) for path in outputs]
+        if self.durable:
+            self.sync(outputs)
         self._write(
             self._path(task, "done"),
             {"schema": SCHEMA, **task.to_json(), "outputs": described, "warnings": list(warnings)},
@@ -55,11 +73,12 @@ class Receipts:
         for kind in ("begun", "failed"):
             self._path(task, kind).unlink(missing_ok=True)
 
-    def fail(self, task: Task, error: str, message: str) -> None:
-        """Note why the task failed; it can be run again."""
+    def fail(self, task: Task, error: str, message: str, *, made: bool = False) -> None:
+        """Note why the task failed; it can be run again, and may replace its outputs if it has `made` them."""
         with suppress(BraggioError, OSError):  # on a full disk the exit code must do
             self._write(self._path(task, "failed"), {"name": task.name, "error": error, "message": message})
-        self._path(task, "begun").unlink(missing_ok=True)
+        if not made:
+            self._path(task, "begun").unlink(missing_ok=True)
 
     def failure(self, task: Task) -> dict[str, Any] | None:
         """What `fail` noted."""
@@ -98,11 +117,19 @@ class Receipts:
         values: dict[str, Any] = {"path": relative, "size": path.stat().st_size}
         return {**values, "crc32": _crc32(path)} if checksum else values
 
+    def sync(self, outputs: Sequence[Path]) -> None:
+        """Wait until the disk has outputs and their names; what it has already costs next to nothing."""
+        for path in outputs:
+            sync(path)
+        inside = {folder for path in outputs for folder in path.parents if folder.is_relative_to(self.out)}
+        for folder in sorted({*inside, self.out, self.out.parent}):
+            sync(folder)
+
     def _write(self, path: Path, values: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         with PartFile(str(path)) as part:
             part.write((json.dumps(values) + "\n").encode(), 0)
-            part.publish(overwrite=True)
+            part.publish(overwrite=True, durable=self.durable)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from braggio.batch.cpus import cpu_count
 from braggio.batch.engines import Engine, Perform, engine_of, on_executor
 from braggio.batch.plan import Plan, Task
 from braggio.batch.receipts import Receipts
 from braggio.batch.shards import Shard
+from braggio.batch.sources import finish_removals
 from braggio.batch.work import Outcome
 from braggio.batch.workers import Progress
 
@@ -48,6 +50,8 @@ def run_plan(
     shard: Shard | None = None,
     overwrite: bool = False,
     checksum: bool = False,
+    durable: bool = False,
+    move_source: bool = False,
     max_failures: int | None = None,
     stop: Callable[[], bool] | None = None,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
@@ -74,6 +78,11 @@ def run_plan(
         Outputs of others may be replaced.
     checksum : bool
         Receipts hold the CRC-32 of every output, which is read again for it.
+    durable : bool
+        The disk has the outputs before the receipt is written, and the receipt before a task counts as done.
+    move_source : bool
+        The inputs are removed when all outputs are on the disk and were read back, and the inputs can be made of them
+        again; else they are kept, and a warning says why. Implies `durable`.
     max_failures : int, optional
         After so many the run ends.
     stop : callable, optional
@@ -88,22 +97,30 @@ def run_plan(
     RunReport
     """
     receipts = Receipts(plan.out)
+    if move_source:
+        finish_removals(receipts.out)
     tasks = (shard or Shard()).of(plan.tasks)
-    before = [task for task in tasks if receipts.done(task)]
+    before = [task for task in tasks if receipts.done(task) and not (move_source and _source_is_there(task))]
     for task in before:
         receipts.tidy(task)  # a run may have been cut off right after the receipt
     names = {task.name for task in before}
     todo = [task for task in tasks if task.name not in names]
-    orders = [_order(task, plan.out, overwrite=overwrite, checksum=checksum) for task in todo]
+    shared = _shared(plan) if move_source else {}
+    how = {"overwrite": overwrite, "checksum": checksum, "durable": durable or move_source, "move_source": move_source}
+    orders = [
+        {"task": task.to_json(), "id": task.id, "out": plan.out, "shared": shared.get(task.name, ""), **how}
+        for task in todo
+    ]
     ended: list[Outcome] = []
+    failures = 0
 
     def stopped() -> bool:
-        failures = sum(outcome.status == "failed" for outcome in ended)
         return (stop is not None and stop()) or (max_failures is not None and failures >= max_failures)
 
     with _engine(engine, jobs, executor) as chosen:
         for outcome in chosen(perform, orders, stopped):
             ended.append(outcome)
+            failures += outcome.status == "failed"
             on_outcome(outcome)
             if progress is not None:
                 progress(len(ended), len(todo))
@@ -115,8 +132,14 @@ def run_plan(
     )
 
 
-def _order(task: Task, out: str, *, overwrite: bool, checksum: bool) -> dict[str, Any]:
-    return {"task": task.to_json(), "id": task.id, "out": out, "overwrite": overwrite, "checksum": checksum}
+def _source_is_there(task: Task) -> bool:
+    return any(os.path.lexists(each.path) for each in task.inputs)
+
+
+def _shared(plan: Plan) -> dict[str, str]:
+    """An input of each task that another task reads too."""
+    readers = Counter(each.path for task in plan.tasks for each in task.inputs)
+    return {task.name: each.path for task in plan.tasks for each in task.inputs if readers[each.path] > 1}
 
 
 @contextmanager

@@ -48,30 +48,47 @@ class Shard:
 
 
 def from_environment(environment: Mapping[str, str]) -> Shard:
-    """The shard that a Slurm array, a Slurm step or an MPI launcher gives this process.
+    """The shard that a Slurm array, an MPI launcher or a Slurm step gives this process.
+
+    In an array whose jobs have several ranks each, every rank gets a part of its job's part. Ranks of an MPI launcher
+    go before the step: mpirun starts one step a node, and the ranks in it.
 
     Raises
     ------
     MetadataError
         None of them does.
     """
-    if "SLURM_ARRAY_TASK_ID" in environment:
-        return _shard(
-            _number(environment, "SLURM_ARRAY_TASK_ID") - _number(environment, "SLURM_ARRAY_TASK_MIN", 0),
-            _number(environment, "SLURM_ARRAY_TASK_COUNT"),
-            _number(environment, "SLURM_ARRAY_TASK_STEP", 1),
+    parts = [part for part in (_array(environment), _ranks(environment)) if part is not None]
+    if not parts:
+        raise MetadataError(
+            "no Slurm array, Slurm step or MPI rank in the environment", field="shard", expected="k/n", found="auto"
         )
-    # In the body of a batch script there are a rank of 0 and the number of all tasks, but no step.
-    if "SLURM_STEP_ID" in environment and _number(environment, "SLURM_NTASKS", 1) > 1:
-        return _shard(_number(environment, "SLURM_PROCID"), _number(environment, "SLURM_NTASKS"))
+    whole = Shard()
+    for part in parts:
+        whole = Shard((whole.number - 1) * part.count + part.number, whole.count * part.count)
+    return whole
+
+
+def _array(environment: Mapping[str, str]) -> Shard | None:
+    if "SLURM_ARRAY_TASK_ID" not in environment:
+        return None
+    return _shard(
+        _number(environment, "SLURM_ARRAY_TASK_ID") - _number(environment, "SLURM_ARRAY_TASK_MIN", 0),
+        _number(environment, "SLURM_ARRAY_TASK_COUNT"),
+        _number(environment, "SLURM_ARRAY_TASK_STEP", 1),
+    )
+
+
+def _ranks(environment: Mapping[str, str]) -> Shard | None:
     for rank, size in _RANKS:
         if rank in environment:
             return _shard(_number(environment, rank), _number(environment, size))
-    if "SLURM_STEP_ID" in environment:
+    # In the body of a batch script there are a rank of 0 and the number of all tasks, but no step.
+    if "SLURM_STEP_ID" not in environment:
+        return None
+    if _number(environment, "SLURM_NTASKS", 1) == 1:
         return Shard()
-    raise MetadataError(
-        "no Slurm array, Slurm step or MPI rank in the environment", field="shard", expected="k/n", found="auto"
-    )
+    return _shard(_number(environment, "SLURM_PROCID"), _number(environment, "SLURM_NTASKS"))
 
 
 def waiting_for_auto(environment: Mapping[str, str]) -> bool:

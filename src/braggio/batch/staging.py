@@ -13,13 +13,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from braggio._core import PartFile
+from braggio.batch.durable import sync, sync_folders
 from braggio.errors import OutputError
 
 DIGITS = 16  # of a task's digest
@@ -47,11 +48,14 @@ class Staging:
         Where the outputs go; made when missing.
     name, task_digest : str
         Of the task.
+    durable : bool
+        `publish` asks the disk to have written the outputs before they get their names, and the names before it ends.
     """
 
-    def __init__(self, target: str | os.PathLike[str], name: str, task_digest: str) -> None:
+    def __init__(self, target: str | os.PathLike[str], name: str, task_digest: str, *, durable: bool = False) -> None:
         self.target = Path(target)
         self.name = name
+        self.durable = durable
         self._made: list[Path] = []  # folders that `begin` makes
         self.digest = task_digest
         self.folder = self.target / f".{name}.{task_digest}.part"
@@ -110,8 +114,8 @@ class Staging:
         places = [self.folder] + ([self.target] if (self.folder / _PUBLISHING).exists() else [])
         return any(place.joinpath(name).is_file() and place.joinpath(name).stat().st_size == size for place in places)
 
-    def publish(self, outputs: Sequence[str], record: str, content: bytes) -> None:
-        """Rename every output into place, then the record, then forget the folder.
+    def publish(self, outputs: Sequence[str], record: str = "", content: bytes = b"") -> None:
+        """Rename every output into place, then the record if there is one, then forget the folder.
 
         The record is made before the first rename, so that a full disk is known while nothing has been replaced. The
         target is locked meanwhile: of two runs that write the same names one comes second, and is refused or replaces
@@ -122,13 +126,17 @@ class Staging:
         OutputError
             An output has appeared since `begin`, or a rename failed.
         """
-        with PartFile(str(self.folder / record)) as part:
-            part.write(content, 0)
-            part.publish(overwrite=True)
+        if record:
+            with PartFile(str(self.folder / record)) as part:
+                part.write(content, 0)
+                part.publish(overwrite=True)
+        names = [*outputs, record] if record else list(outputs)
         lock = _locked(self.target, wait=True)
         try:
-            self._require_free([*outputs, record])
-            self._rename(outputs, record)
+            if self.durable:
+                self.sync(names)
+            self._require_free(names)
+            self._rename(names, record)
         except OSError as error:
             if isinstance(error, OutputError):
                 raise
@@ -143,13 +151,27 @@ class Staging:
         for litter in self.target.glob(f"{glob.escape(f'.{self.name}.')}{'[0-9a-f]' * DIGITS}.part"):
             remove_unlocked(litter)
 
-    def _rename(self, outputs: Sequence[str], record: str) -> None:
+    def sync(self, names: Sequence[str]) -> None:
+        """Wait until the disk has these files, wherever they are by now, and their folders."""
+        for name in names:
+            staged = self.folder / name
+            sync(staged if staged.exists() else self.target / name)
+        if self.folder.exists():
+            sync(self.folder)
+        sync_folders(self.target, self._made)
+
+    def _rename(self, names: Sequence[str], record: str) -> None:
         (self.folder / _PUBLISHING).touch()
-        (self.target / record).unlink(missing_ok=True)  # an older record would speak of files that are going
-        for name in (*outputs, record):
+        if record:
+            (self.target / record).unlink(missing_ok=True)  # an older record would speak of files that are going
+        for name in names:
+            if self.durable and name == record:
+                sync(self.target)  # the record must not outlive the names it speaks of
             staged = self.folder / name
             if staged.exists() or not (self._resuming and (self.target / name).is_file()):
                 os.replace(staged, self.target / name)
+        if self.durable:
+            sync(self.target)
 
     def discard(self) -> None:
         """Remove what was made, unless the renames have begun: then the files are finished and the next run goes on."""
@@ -176,6 +198,37 @@ class Staging:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+@contextmanager
+def durably(target: str | os.PathLike[str], *, overwrite: bool, durable: bool = True) -> Iterator[Path]:
+    """Where to make one file that gets the name `target` after the disk has it; `target` itself unless `durable`.
+
+    For writers that know nothing of disks: they make a whole file under the name that they are given.
+
+    Raises
+    ------
+    OutputError
+        The file exists and `overwrite` is False, or the disk has not taken it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with durably(Path(folder, "a.txt"), overwrite=False) as place:
+    ...         size = place.write_text("whole")
+    ...     Path(folder, "a.txt").read_text()
+    'whole'
+    """
+    path = Path(target)
+    if not durable:
+        yield path
+        return
+    with Staging(path.parent, path.name, digest({"file": path.name}), durable=True) as staging:
+        staging.begin([path.name], overwrite=overwrite)
+        staging.path(path.name).unlink(missing_ok=True)  # of a run that was cut off
+        yield staging.path(path.name)
+        staging.publish([path.name])
 
 
 def _locked(folder: Path, *, wait: bool) -> int:

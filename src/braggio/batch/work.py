@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from braggio.batch.plan import Task
 from braggio.batch.receipts import Receipts
+from braggio.batch.sources import move_source
 from braggio.errors import BraggioError, OutputError, UnsupportedError
 
 TRANSIENT = {errno.ESTALE, errno.EIO, errno.EAGAIN, errno.ETIMEDOUT}  # network file systems recover from these
@@ -27,20 +28,40 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How outputs are written; their bytes do not depend on it.
+
+    Attributes
+    ----------
+    overwrite : bool
+        What is there may be replaced.
+    durable : bool
+        The disk has the outputs before they get their names.
+    """
+
+    overwrite: bool = False
+    durable: bool = False
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A conversion as a plan needs it.
 
     Attributes
     ----------
     run : callable
-        ``run(task, out, overwrite)`` makes the outputs, each whole or not at all.
+        ``run(task, out, manner)`` makes the outputs, each whole or not at all.
     outputs : callable
         ``outputs(task, out)``: what must not be there before, unless the task may overwrite. Empty where `run` itself
         knows its own earlier outputs.
+    loses : callable, optional
+        ``loses(task, out)`` reads inputs and outputs and says what would be lost with the inputs; empty when nothing.
+        Without it inputs are never removed.
     """
 
-    run: Callable[[Task, Path, bool], Made]
+    run: Callable[[Task, Path, Manner], Made]
     outputs: Callable[[Task, Path], Sequence[Path]]
+    loses: Callable[[Task, Path], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,34 +92,55 @@ def carry_out(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Outcom
     Parameters
     ----------
     order : dict
-        JSON values: ``task``, ``out``, ``overwrite`` and ``checksum``. A dict, because it travels between processes.
+        JSON values: ``task``, ``out``, ``overwrite``, ``checksum``, ``durable``, ``move_source`` and ``shared``, a
+        path that other tasks read too. A dict, because it travels between processes.
     recipes : dict
     """
-    task, receipts = Task.from_json(order["task"]), Receipts(order["out"])
+    task, receipts = Task.from_json(order["task"]), Receipts(order["out"], durable=order["durable"])
+    notes: tuple[str, ...] = ()
+    made: Made | None = None
     try:
         recipe = recipes.get(task.recipe)
         if recipe is None:
             raise UnsupportedError(field="recipe", expected=" or ".join(recipes), found=task.recipe)
-        made = _with_patience(lambda: _run(task, receipts, recipe, overwrite=order["overwrite"]))
-        receipts.finish(task, made.outputs, made.warnings, checksum=order["checksum"])
+        if receipts.done(task):  # only the source is left to be moved, or another worker was faster and died then
+            receipts.tidy(task)
+        else:
+            manner = Manner(order["overwrite"], order["durable"])
+            made = _with_patience(lambda: _run(task, receipts, recipe, manner))
+            receipts.finish(task, made.outputs, made.warnings, checksum=order["checksum"])
+            notes = tuple(made.warnings)
+        if order["move_source"] and (reason := _move_source(task, receipts, recipe, order["shared"])):
+            notes = (*notes, f"source kept: {reason}")
     except (BraggioError, OSError, ValueError, TypeError, MemoryError) as error:
         kind, message = type(error).__name__, " ".join(str(error).splitlines())
-        receipts.fail(task, kind, message)
+        receipts.fail(task, kind, message, made=made is not None)
         return Outcome(task.name, task.id, "failed", kind, message)
-    return Outcome(task.name, task.id, "done", warnings=tuple(made.warnings))
+    return Outcome(task.name, task.id, "done", warnings=notes)
 
 
-def _run(task: Task, receipts: Receipts, recipe: Recipe, *, overwrite: bool) -> Made:
+def _run(task: Task, receipts: Receipts, recipe: Recipe, manner: Manner) -> Made:
     for each in task.inputs:
         each.require_unchanged()
     # A task that has been cut off may replace what it made itself; its note was written when nothing was there.
     if not receipts.begun(task):
         for path in recipe.outputs(task, receipts.out):
-            if not overwrite and (any(path.iterdir()) if path.is_dir() else path.exists()):
+            if not manner.overwrite and (any(path.iterdir()) if path.is_dir() else path.exists()):
                 raise OutputError("exists; pass overwrite to replace it", path=path, errno=errno.EEXIST)
         receipts.begin(task)
-        return recipe.run(task, receipts.out, overwrite)
-    return recipe.run(task, receipts.out, True)
+        return recipe.run(task, receipts.out, manner)
+    return recipe.run(task, receipts.out, replace(manner, overwrite=True))
+
+
+def _move_source(task: Task, receipts: Receipts, recipe: Recipe, shared: str) -> str:
+    """Why the inputs were kept."""
+    loses = recipe.loses
+    if loses is None:
+        return f"what recipe {task.recipe} makes cannot be compared with it"
+    if shared:
+        return f"{shared}: another task reads it too"
+    receipts.sync(receipts.outputs(task))
+    return move_source(receipts.out, task.id, task.inputs, lambda: loses(task, receipts.out))
 
 
 def _with_patience(run: Callable[[], Made]) -> Made:

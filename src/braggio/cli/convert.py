@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_opening, add_overwriting, add_reporting
+from braggio.cli.options import add_durability, add_opening, add_overwriting, add_reporting
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lossy", action="store_true", help="MRC: round to float32 what it cannot hold exactly")
     add_opening(parser)
     add_overwriting(parser)
+    add_durability(parser)
     add_reporting(parser)
 
 
@@ -109,6 +110,7 @@ def _write(
     file: str, target: Path, stack: FrameStack, name: str, arguments: argparse.Namespace, session: Session
 ) -> None:
     from braggio import formats
+    from braggio.batch.staging import durably
 
     exists = target.exists()
     if exists and (
@@ -123,5 +125,7 @@ def _write(
     options = {"lossy": arguments.lossy} if name == "mrc" else {}
     if name == "smv" and stack.format == "smv":
         options = {"header": dict(stack.header), "any_key": True, "header_bytes": stack.header["HEADER_BYTES"]}
-    formats.write(target, stack, format=name, overwrite=arguments.force or arguments.update, **options)
+    overwrite = arguments.force or arguments.update
+    with durably(target, overwrite=overwrite, durable=arguments.durable) as place:
+        formats.write(place, stack, format=name, overwrite=overwrite, **options)
     session.done(f"{file} -> {target}", input=file, output=target, format=name, shape=stack.shape, dtype=stack.dtype)

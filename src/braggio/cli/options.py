@@ -38,6 +38,19 @@ def add_overwriting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
 
+def add_durability(parser: argparse.ArgumentParser, *, moving: bool = False) -> None:
+    """What a power cut must not take, and whether sources go."""
+    parser.add_argument(
+        "--durable", action="store_true", help="wait until the disk has the outputs before they get their names"
+    )
+    if moving:
+        parser.add_argument(
+            "--move-source",
+            action="store_true",
+            help="remove the sources of SMV series after --durable and a full comparison; lossy series keep theirs",
+        )
+
+
 def add_opening(parser: argparse.ArgumentParser) -> None:
     """How input files are opened."""
     parser.add_argument(

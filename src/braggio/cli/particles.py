@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import Actions, add_actions, add_overwriting, add_threads, positive
+from braggio.cli.options import Actions, add_actions, add_durability, add_overwriting, add_threads, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -89,6 +89,7 @@ def _add_restack(parser: argparse.ArgumentParser) -> None:
 
 def _add_batches(parser: argparse.ArgumentParser) -> None:
     _add_output(parser, "folder of the batches")
+    add_durability(parser)
     add_threads(parser)
     parser.add_argument(
         "--batch-size", type=positive, default=1024, metavar="N", help="images in a batch (default 1024)"
@@ -242,7 +243,12 @@ def _batches(arguments: argparse.Namespace, session: Session, options: dict[str,
             session.skipped(f"{_outcome(planned)}: {what}", outputs=list(planned.outputs), **_facts(planned))
             return
     with _skipping_existing(arguments, session), session.progress(Path(arguments.output).name) as progress:
-        report = make(overwrite=arguments.force or arguments.update, threads=arguments.nproc, progress=progress)
+        report = make(
+            overwrite=arguments.force or arguments.update,
+            durable=arguments.durable,
+            threads=arguments.nproc,
+            progress=progress,
+        )
         session.done(_outcome(report), **_facts(report))
 
 

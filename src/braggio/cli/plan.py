@@ -17,6 +17,8 @@ EPILOG = """Parameters are those of the Python function of the recipe, as NAME=V
   smv        braggio.microed.convert_series: voltage=200 distance=1500 beam_center=[1024,1020] mrc=true
   spots      braggio.laue.find_spots: n_sigma=3 masks=false
   particles  braggio.particles.convert_indexed: batch_size=1024 downsample_factor=2
+  xtc        braggio.xtc.DumpOptions: address=cspad file_format=npz max_events=1000
+  matching   braggio.matching.pick and match_table: metric=zscore cutoff=7.5 width=39
 
 Example:
   braggio plan smv raw/ -o smv/ voltage=200 distance=1500 > night.plan.jsonl
@@ -26,7 +28,7 @@ Example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio plan``."""
-    parser.add_argument("recipe", help="smv, spots or particles")
+    parser.add_argument("recipe", help="smv, spots, particles, xtc or matching")
     parser.add_argument("places", nargs="+", metavar="PLACE", help="folders, files or patterns; and NAME=VALUE")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the outputs")
     parser.add_argument("-p", "--plan", metavar="FILE", help="write the plan here (default: standard output)")

@@ -109,24 +109,56 @@ class Session:
             self.event("summary", "", **self.counts, exit_code=self.code)
 
 
+class _Pace:
+    """Items a second since the beginning, and the seconds that the others will take at that pace."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> tuple[float, float | None]:
+        rate = done / max(time.monotonic() - self._begin, 1e-9)
+        return rate, (total - done) / rate if rate > 0 else None
+
+
 def _json_lines(title: str) -> Callable[[int, int], None]:
+    pace = _Pace()
+
     def advance(done: int, total: int) -> None:
+        rate, left = pace(done, total)
         event = {"schema": SCHEMA, "event": "progress", "item": title, "done": done, "total": total}
-        print(json.dumps(event), file=sys.stderr, flush=True)
+        times = {"rate": round(rate, 3), "eta": None if left is None else round(left, 1)}
+        print(json.dumps(event | times), file=sys.stderr, flush=True)
 
     return advance
 
 
 def _every_10_s(title: str, unit: str) -> Callable[[int, int], None]:
-    last = time.monotonic()
+    last, pace = time.monotonic(), _Pace()
 
     def advance(done: int, total: int) -> None:
         nonlocal last
         if time.monotonic() - last >= 10:
             last = time.monotonic()
-            print(f"braggio: {title}: {done} of {total} {unit}s", file=sys.stderr, flush=True)
+            rate, left = pace(done, total)
+            text = f"braggio: {title}: {done} of {total} {unit}s, {rate:.3g} a second"
+            text += "" if left is None else f", {duration(left)} left"
+            print(text, file=sys.stderr, flush=True)
 
     return advance
+
+
+def duration(seconds: float) -> str:
+    """As people say it.
+
+    Examples
+    --------
+    >>> duration(45), duration(200), duration(13_800)
+    ('45s', '3m20s', '3h50m')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m{whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 def _severity(error: BaseException | str) -> int:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_opening, add_overwriting, add_reporting, add_threads
+from braggio.cli.options import add_durability, add_opening, add_overwriting, add_reporting, add_threads
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -80,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_opening(parser)
     add_threads(parser)
     add_overwriting(parser)
+    add_durability(parser, moving=True)
     add_reporting(parser)
 
 
@@ -104,9 +105,12 @@ def _date(text: str) -> Any:
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     """Convert every series found; one that fails does not stop the others."""
+    from braggio.batch.sources import finish_removals
     from braggio.errors import MetadataError
     from braggio.microed.series import files_of, group_series
 
+    if arguments.move_source and not arguments.dry_run:
+        finish_removals(Path(arguments.output))  # before what is left of a series passes for a shorter one
     files: list[Path] = []
     for place in arguments.series:
         with session.item(input=place):
@@ -126,8 +130,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _convert(series: Series, arguments: argparse.Namespace, session: Session) -> None:
+    from braggio.batch.plan import inputs_of
+    from braggio.batch.sources import move_source
     from braggio.errors import OutputError
-    from braggio.microed import convert_series
+    from braggio.microed import convert_series, losses
 
     if arguments.dry_run:
         gaps = f", missing {', '.join(map(str, series.gaps))}" if series.gaps else ""
@@ -142,6 +148,7 @@ def _convert(series: Series, arguments: argparse.Namespace, session: Session) ->
     geometry = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     if arguments.beam_center is not None:
         geometry["beam_center"] = tuple(arguments.beam_center)
+    inputs = inputs_of(series.files)
     try:
         with session.progress(series.name) as progress:
             report = convert_series(
@@ -155,6 +162,7 @@ def _convert(series: Series, arguments: argparse.Namespace, session: Session) ->
                 flip=arguments.flip,
                 permissive=arguments.permissive,
                 overwrite=arguments.force or arguments.update,
+                durable=arguments.durable or arguments.move_source,
                 header_bytes=arguments.header_bytes,
                 saturation=arguments.saturation,
                 threads=arguments.nproc,
@@ -167,6 +175,12 @@ def _convert(series: Series, arguments: argparse.Namespace, session: Session) ->
         session.skipped(f"{series.name}: left alone, {error}", series=series.name)
         return
     session.done(describe(report, arguments.saturation), **_facts(report, arguments.saturation))
+    if arguments.move_source:
+        reason = move_source(Path(arguments.output), report.digest, inputs, lambda: losses(report))
+        if reason:
+            session.warn(f"{series.name}: source kept: {reason}")
+        else:
+            session.event("removed", f"  {len(inputs)} source file(s) removed", series=series.name, files=series.files)
 
 
 def describe(report: SeriesReport, saturation: float | None = None) -> str:

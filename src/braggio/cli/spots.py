@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_reporting, positive
+from braggio.cli.options import add_durability, add_reporting, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -93,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own("--memory", type=_bytes, metavar="SIZE", help="bytes to stay within, as 2G (default: a quarter of RAM)")
     own("-j", "--threads", type=positive, default=1, metavar="N", help="threads (default 1); same results for any N")
     own("-f", "--force", "--overwrite", action="store_true", help="replace an existing output")
+    add_durability(parser)
     add_reporting(parser)
 
 
@@ -109,6 +110,9 @@ _bytes.__name__ = "size of at least 1M"  # what argparse calls it in "invalid ..
 
 def run(arguments: argparse.Namespace, session: Session) -> None:
     """Find the spots of one file."""
+    from dataclasses import replace
+
+    from braggio.batch.staging import durably
     from braggio.errors import BraggioError
     from braggio.laue import Options, default_output, find_spots
 
@@ -121,10 +125,14 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     if arguments.alpha is not None and arguments.method != "kruskal":
         session.warn("-A is of no use without -m kruskal")
     output = arguments.output or default_output(arguments.file)
-    with session.progress(os.path.basename(arguments.file)) as progress:
+    same = os.path.realpath(output) == os.path.realpath(arguments.file)  # which find_spots refuses
+    with (
+        session.progress(os.path.basename(arguments.file)) as progress,
+        durably(output, overwrite=arguments.force, durable=arguments.durable and not same) as place,
+    ):
         report = find_spots(
             arguments.file,
-            output,
+            place,
             overwrite=arguments.force,
             dataset=arguments.dataset,
             mask=None if arguments.mask is None else read_mask(arguments.mask),
@@ -135,6 +143,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             else (lambda stage, done, total: progress(done, total) if stage == "spots" else None),
             **options,
         )
+    report = replace(report, output=os.fspath(output))
     session.done(describe(report), **_facts(report))
 
 

@@ -47,12 +47,13 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 def _verify_plan(path: str, session: Session, *, checksum: bool) -> None:
     from braggio.batch.plan import read_plan
     from braggio.batch.receipts import Receipts
+    from braggio.batch.sources import removed
 
     plan = read_plan(path)
     receipts = Receipts(plan.out)
     for task in plan.tasks:
         problems = receipts.problems(task, checksum=checksum)
-        for each in task.inputs:
+        for each in () if removed(receipts.out, task.id) else task.inputs:
             with session.item(task=task.name, id=task.id):
                 each.require_unchanged()
         for problem in problems:

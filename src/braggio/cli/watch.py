@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from braggio.cli.options import add_reporting, positive
+from braggio.cli.options import add_durability, add_reporting, positive
 
 if TYPE_CHECKING:
     from braggio.batch.plan import Task
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio watch``."""
     parser.add_argument("folder", metavar="DIR", help="folder to watch")
     parser.add_argument("params", nargs="*", metavar="NAME=VALUE", help="parameters of the recipe, see braggio plan")
-    parser.add_argument("--recipe", required=True, help="smv, spots or particles")
+    parser.add_argument("--recipe", required=True, help="smv, spots, particles, xtc or matching")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the outputs")
     parser.add_argument(
         "--interval", "--check_interval", type=float, default=5.0, metavar="S", help="seconds between looks (default 5)"
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=positive, metavar="N", help="a series of N files is whole")
     parser.add_argument("--once", "--no_wait", action="store_true", help="convert what is there now, and end")
     parser.add_argument("-j", "--nproc", type=positive, default=1, metavar="N", help="processes (default 1)")
+    add_durability(parser, moving=True)
     add_reporting(parser)
 
 
@@ -46,12 +48,13 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     """Look, convert what is ready, wait, look again."""
     from braggio.batch.plan import make_plan
     from braggio.batch.run import run_plan
+    from braggio.batch.sources import finish_removals
     from braggio.batch.stop import Stop
     from braggio.batch.watch import Patience, Watch
     from braggio.cli.plan import split_parameters
     from braggio.cli.run import tell
     from braggio.errors import DataWarning, MetadataError
-    from braggio.recipes import perform, tasks_of, whole
+    from braggio.recipes import RECIPES, perform, tasks_of, whole
 
     warnings.simplefilter("ignore", DataWarning)  # outcomes tell them
     places, params = split_parameters(arguments.params)
@@ -67,7 +70,11 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
                 raise
             return []  # nothing has come yet
 
-    watch = Watch(find, whole, patience, series=arguments.recipe == "smv")
+    if arguments.recipe not in RECIPES:
+        raise MetadataError(field="recipe", expected=" or ".join(RECIPES), found=repr(arguments.recipe))
+    if arguments.move_source:
+        finish_removals(Path(arguments.output))  # before what is left of a series passes for a shorter one
+    watch = Watch(find, whole, patience, series=RECIPES[arguments.recipe].series)
     stop = Stop()
     with stop.on_signals():
         while not stop():
@@ -75,7 +82,13 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             if tasks:
                 plan = make_plan(arguments.output, tasks)
                 run_plan(
-                    plan, perform, jobs=arguments.nproc, stop=stop, on_outcome=lambda outcome: tell(outcome, session)
+                    plan,
+                    perform,
+                    jobs=arguments.nproc,
+                    durable=arguments.durable,
+                    move_source=arguments.move_source,
+                    stop=stop,
+                    on_outcome=lambda outcome: tell(outcome, session),
                 )
             if arguments.once:
                 break

@@ -12,8 +12,9 @@
 from braggio.microed.convert import convert_series
 from braggio.microed.geometry import Geometry, wavelength
 from braggio.microed.hints import dials_line, xds_lines
+from braggio.microed.losses import losses
 from braggio.microed.policy import POLICIES, ZeroPoint, zero_point
-from braggio.microed.report import FrameReport, SeriesReport
+from braggio.microed.report import FrameReport, SeriesReport, record_name
 from braggio.microed.scan import scan_series
 from braggio.microed.series import Series, find_series
 from braggio.microed.verify import FrameCheck, verify_series
@@ -29,6 +30,8 @@ __all__ = [
     "convert_series",
     "dials_line",
     "find_series",
+    "losses",
+    "record_name",
     "scan_series",
     "verify_series",
     "wavelength",

@@ -40,6 +40,7 @@ def convert_series(
     flip: bool = False,
     permissive: bool = False,
     overwrite: bool = False,
+    durable: bool = False,
     header_bytes: int = 512,
     saturation: float | None = None,
     threads: int = 1,
@@ -73,6 +74,8 @@ def convert_series(
         Accept bytes after the frames.
     overwrite : bool
         Replace outputs of another run.
+    durable : bool
+        Wait until the disk has every output before it gets its name, and all names: a power cut takes nothing then.
     header_bytes : int
         Size of the SMV header; many readers assume 512.
     saturation : float, optional
@@ -108,9 +111,12 @@ def convert_series(
     task.check_headers()
     given: dict[str, Any] = {"offset": offset, "pedestal": pedestal, "max_offset": max_offset, "saturation": saturation}
     _check_given(**given)
-    staging = Staging(outdir, frames.series.name, digest({**task.parameters(), **given, "version": __version__}))
+    task_digest = digest({**task.parameters(), **given, "version": __version__})
+    staging = Staging(outdir, frames.series.name, task_digest, durable=durable)
     if earlier := _earlier(staging, task):
         staging.sweep()  # the run that made it may have been killed just before it did
+        if durable:
+            staging.sync([*task.outputs(), record_name(frames.series.name)])
         return earlier
     _check_inputs_safe(task, staging)
     staging.begin([*task.outputs(), record_name(frames.series.name)], overwrite=overwrite)

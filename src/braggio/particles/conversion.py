@@ -90,6 +90,7 @@ def convert(
     prefix: str = "particles",
     precision: str = "exact",
     overwrite: bool = False,
+    durable: bool = False,
     dry_run: bool = False,
     threads: int = 1,
     progress: Progress | None = None,
@@ -126,6 +127,8 @@ def convert(
         Of the star files.
     overwrite : bool
         Replace outputs of another run.
+    durable : bool
+        Wait until the disk has every output before it gets its name, and all names.
     dry_run : bool
         Check everything, write nothing, and give the report of what would be written.
     threads : int
@@ -145,7 +148,7 @@ def convert(
         An output exists, or cannot be written; nothing is left behind.
     """
     options = BatchOptions(batch_size, downsample_factor, downsample_type, normalize, metadata, sign, prefix, precision)
-    return _run([table], out, options, descriptor, pixel_size, _How(overwrite, dry_run, threads, progress))
+    return _run([table], out, options, descriptor, pixel_size, _How(overwrite, durable, dry_run, threads, progress))
 
 
 def convert_indexed(
@@ -175,6 +178,7 @@ def convert_paired(
     prefix: str = "particles",
     precision: str = "exact",
     overwrite: bool = False,
+    durable: bool = False,
     dry_run: bool = False,
     threads: int = 1,
     progress: Progress | None = None,
@@ -204,7 +208,7 @@ def convert_paired(
     options = BatchOptions(
         batch_size, downsample_factor, downsample_type, normalize, metadata, False, prefix, precision
     )
-    return _run(tables, out, options, descriptor, pixel_size, _How(overwrite, dry_run, threads, progress))
+    return _run(tables, out, options, descriptor, pixel_size, _How(overwrite, durable, dry_run, threads, progress))
 
 
 def restack(table: Particles, out: File, **options: Any) -> ConvertReport:
@@ -220,6 +224,7 @@ class _How:
     """What does not change the outputs."""
 
     overwrite: bool
+    durable: bool
     dry_run: bool
     threads: int
     progress: Progress | None
@@ -243,7 +248,7 @@ def _run(
     _keep_inputs(report)
     if how.dry_run:
         return report
-    with Staging(out, options.prefix, report.task) as staging:
+    with Staging(out, options.prefix, report.task, durable=how.durable) as staging:
         staging.begin([*report.outputs, RECORD], overwrite=how.overwrite)
         done = [0, 0]  # batches, images
 
