@@ -17,7 +17,7 @@ import pytest
 from makers import entries, noisy, tree, write_series
 
 from braggio.batch import staging
-from braggio.errors import BraggioError
+from braggio.errors import BraggioError, OutputError, TruncatedError
 from braggio.microed import convert_series, verify_series
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
@@ -272,3 +272,27 @@ def test_sigterm_leaves_nothing_visible(tmp_path: Path) -> None:
     process.communicate()
     if (tmp_path / "out").exists() and process.returncode != 0:
         assert [name for name in entries(tmp_path / "out") if not name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("at", [1, 3, 7])
+def test_an_input_that_is_cut_while_it_is_read(at: int, tmp_path: Path) -> None:
+    """In either pass: an error that names the file, no new output, and the earlier series as it was."""
+    files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(5)])
+    out = tmp_path / "out"
+    convert_series(files, out)
+    before = tree(out)
+
+    def progress(done: int, total: int) -> None:
+        if done == at:
+            os.truncate(files[4], 100)
+
+    with pytest.raises(TruncatedError, match="f_005.bin"):
+        convert_series(files, out, offset=500, overwrite=True, progress=progress)
+    assert tree(out) == before
+
+
+def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
+    """One where even root may write nothing."""
+    files = write_series(tmp_path / "raw", [noisy(-100)])
+    with pytest.raises(OutputError, match="/proc/self/braggio"):
+        convert_series(files, "/proc/self/braggio")
