@@ -73,12 +73,13 @@ def sort_and_suppress(values: NDArray[np.float32], cutoff: float) -> NDArray[np.
 def picking(values: NDArray[np.float32], cutoff: float, skimage_goal: float, sorted_goal: float) -> Case:
     size = len(values)
 
-    def ours() -> NDArray[np.int64]:
-        y, x = pick_peaks(values, cutoff, radius=RADIUS)
+    def ours(threads: int = 2) -> NDArray[np.int64]:
+        y, x = pick_peaks(values, cutoff, radius=RADIUS, threads=threads)
         return y * size + x
 
     variants: dict[str, Callable[[], object]] = {
         "braggio": ours,
+        "braggio, 1 thread": lambda: ours(1),
         "numpy sort and suppress": lambda: sort_and_suppress(values, cutoff),
     }
     goals = [Goal("numpy sort and suppress", faster=sorted_goal)]
@@ -99,7 +100,8 @@ def picking(values: NDArray[np.float32], cutoff: float, skimage_goal: float, sor
             theirs = variants["skimage peak_local_max"]()
             assert list(theirs[0]) == [*np.divmod(found[0], size)]
 
-    return Case(f"{len(ours())} peaks in {size} x {size}", variants, bytes=values.nbytes, check=check, goals=goals)
+    name = f"{len(ours())} peaks in {size} x {size}, 2 threads"
+    return Case(name, variants, bytes=values.nbytes, check=check, goals=goals, threads=2)
 
 
 def accumulating(size: int) -> Case:

@@ -219,6 +219,7 @@ def pick_peaks(
     border: int,
     max_peaks: int,
     allowed: NDArray[np.bool_] | None = None,
+    threads: int = 1,
 ) -> NDArray[np.int64]: ...
 def fill_ranks(values: NDArray[np.float32], out: NDArray[np.float64]) -> None: ...
 def copy_boxes(

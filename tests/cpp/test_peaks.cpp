@@ -59,7 +59,7 @@ TEST_CASE("peaks are those of the definition") {
           for (const std::size_t most : {std::size_t{0}, std::size_t{3}, std::numeric_limits<std::size_t>::max()}) {
             const PickRules rules{1.0f, radius, border, most, mask};
             const auto expected = by_definition(map, width, rules);
-            for (const Level level : levels()) REQUIRE(pick_peaks(map.data(), 13, width, rules, level) == expected);
+            for (const Level level : levels()) REQUIRE(pick_peaks(map.data(), 13, width, rules, 1, level) == expected);
           }
       }
 }
@@ -75,5 +75,5 @@ TEST_CASE("candidates sort by value, then by place") {
 
 TEST_CASE("maps whose places do not fit are refused") {
   const float pixel = 0;
-  CHECK(refuses(Fault::limit, [&] { pick_peaks(&pixel, 1u << 20, 1u << 20, PickRules{}, Level::baseline); }));
+  CHECK(refuses(Fault::limit, [&] { pick_peaks(&pixel, 1u << 20, 1u << 20, PickRules{}, 1, Level::baseline); }));
 }

@@ -128,3 +128,15 @@ def test_empty_and_one_pixel():
     assert found(np.zeros((0, 5)), 0.0) == []
     assert found(np.ones((1, 1)), 0.0, border=1) == []
     assert found(np.ones((1, 1)), 0.0) == [(0, 0)]
+
+
+def test_threads_change_nothing() -> None:
+    """A map large enough to be shared, with ties over the edges of the shares, a border and a mask."""
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 200, (1500, 1600)).astype(np.float32)
+    mask = rng.random(scores.shape) < 0.9
+    alone = pick_peaks(scores, 190, radius=7, border=3, mask=mask)
+    assert len(alone[0]) > 1000
+    for threads in (2, 3, 5):
+        shared = pick_peaks(scores, 190, radius=7, border=3, mask=mask, threads=threads)
+        assert all(np.array_equal(a, b) for a, b in zip(alone, shared, strict=True))

@@ -26,7 +26,7 @@ struct LargePages {
     const std::size_t bytes = count * sizeof(T);
     void* memory = ::operator new(bytes, alignment(bytes));
 #if defined(__linux__)
-    if (bytes >= worthwhile) madvise(memory, bytes / page_bytes * page_bytes, MADV_HUGEPAGE);  // a wish, no more
+    if (bytes >= page_bytes) madvise(memory, bytes / page_bytes * page_bytes, MADV_HUGEPAGE);  // a wish, no more
 #endif
     return static_cast<T*>(memory);
   }
@@ -36,10 +36,10 @@ struct LargePages {
   bool operator==(const LargePages&) const { return true; }
 
  private:
-  static constexpr std::size_t page_bytes = std::size_t{2} << 20, worthwhile = 2 * page_bytes, line_bytes = 64;
+  static constexpr std::size_t page_bytes = std::size_t{2} << 20, line_bytes = 64;
 
   static std::align_val_t alignment(std::size_t bytes) {
-    return std::align_val_t{bytes < worthwhile ? line_bytes : page_bytes};
+    return std::align_val_t{bytes < page_bytes ? line_bytes : page_bytes};
   }
 };
 

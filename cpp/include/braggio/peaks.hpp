@@ -13,11 +13,14 @@
 #include <iterator>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "braggio/cpu.hpp"
 #include "braggio/error.hpp"
+#include "braggio/large.hpp"
 #include "braggio/mask.hpp"
+#include "braggio/parallel.hpp"
 #include "braggio/radix.hpp"
 
 namespace braggio {
@@ -113,23 +116,22 @@ class Painted {
   }
 
   std::size_t height_, width_, words_;
-  std::vector<std::uint64_t> bits_;
+  LargeVector<std::uint64_t> bits_;
   std::vector<std::size_t> reach_{};
 };
 
 // A candidate as one number: higher values first, equal ones in raster order.
 inline std::uint64_t candidate(float value, std::size_t index) { return keyed(~rising_bits(value), index); }
 
-inline std::vector<std::uint64_t> candidates(const float* map, std::size_t height, std::size_t width,
+// Those of rows begin..end, in raster order.
+inline std::vector<std::uint64_t> candidates(const float* map, std::size_t width, std::size_t begin, std::size_t end,
                                              const PickRules& rules, Level level) {
   std::vector<std::uint64_t> found;
-  const std::size_t border = rules.border;
-  if (height <= 2 * border || width <= 2 * border) return found;
   std::uint64_t words[64];
   constexpr std::size_t chunk = word_bits * std::size(words);
-  for (std::size_t row = border; row < height - border; ++row) {
-    const std::size_t stop = (row + 1) * width - border;
-    for (std::size_t start = row * width + border; start < stop; start += chunk) {
+  for (std::size_t row = begin; row < end; ++row) {
+    const std::size_t stop = (row + 1) * width - rules.border;
+    for (std::size_t start = row * width + rules.border; start < stop; start += chunk) {
       const std::size_t count = std::min(chunk, stop - start);
       on_level<SiftAbove>(level, map + start, count, rules.cutoff, static_cast<std::uint64_t*>(words));
       for (std::size_t first = 0; first < count; first += word_bits)
@@ -142,12 +144,28 @@ inline std::vector<std::uint64_t> candidates(const float* map, std::size_t heigh
   return found;
 }
 
+// All of them: threads share the rows, and what they find is put together in order.
+inline std::vector<std::uint64_t> candidates(const float* map, std::size_t height, std::size_t width,
+                                             const PickRules& rules, std::size_t threads, Level level) {
+  const std::size_t border = rules.border;
+  if (height <= 2 * border || width <= 2 * border) return {};
+  const std::size_t rows = height - 2 * border;
+  const std::size_t parts = height * width * sizeof(float) < parallel_bytes ? 1 : std::min(threads, rows);
+  std::vector<std::vector<std::uint64_t>> found(std::max<std::size_t>(parts, 1));
+  for_ranges(rows, found.size(), [&](std::size_t begin, std::size_t end, std::size_t part) {
+    found[part] = candidates(map, width, border + begin, border + end, rules, level);
+  });
+  std::vector<std::uint64_t> all = std::move(found[0]);
+  for (std::size_t part = 1; part < found.size(); ++part) all.insert(all.end(), found[part].begin(), found[part].end());
+  return all;
+}
+
 // Flat indices of the peaks, in order.
 inline std::vector<std::int64_t> pick_peaks(const float* map, std::size_t height, std::size_t width,
-                                            const PickRules& rules, Level level) {
+                                            const PickRules& rules, std::size_t threads, Level level) {
   if (width != 0 && height > std::numeric_limits<std::uint32_t>::max() / width)
     throw Error(Fault::limit, "map", "fewer than 2^32 pixels", std::to_string(height) + " x " + std::to_string(width));
-  std::vector<std::uint64_t> ordered = candidates(map, height, width, rules, level);
+  std::vector<std::uint64_t> ordered = candidates(map, height, width, rules, threads, level);
   sort_by_key(ordered);
   std::vector<std::int64_t> peaks;
   Painted gone(height, width, rules.radius);

@@ -21,6 +21,7 @@ def pick_peaks(
     border: int = 0,
     max_peaks: int | None = None,
     mask: ArrayLike | None = None,
+    threads: int = 1,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Positions of the peaks of a map.
 
@@ -42,6 +43,8 @@ def pick_peaks(
         The highest so many; all by default.
     mask : array-like of bool (ny, nx), optional
         True where peaks may lie. What is masked or in the border suppresses nothing.
+    threads : int
+        Share the rows of a large map among so many; the peaks do not depend on it.
 
     Returns
     -------
@@ -71,6 +74,8 @@ def pick_peaks(
     most = EVERY if max_peaks is None else operator.index(max_peaks)
     if border < 0 or most < 0:
         raise ValueError(f"border and max_peaks must be at least 0, not {border} and {max_peaks}")
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
     allowed = None if mask is None else np.ascontiguousarray(mask)
     if allowed is not None and (allowed.dtype != np.bool_ or allowed.shape != values.shape):
         raise ValueError(f"mask must be bool of shape {values.shape}, not {allowed.dtype} {allowed.shape}")
@@ -83,6 +88,7 @@ def pick_peaks(
         border=min(border, EVERY),
         max_peaks=min(most, EVERY),
         allowed=allowed,
+        threads=threads,
     )
     if values.size == 0:
         return flat, flat.copy()

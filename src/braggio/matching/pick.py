@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from braggio.batch.cpus import cpu_count
 from braggio.errors import FormatError, MetadataError, UnsupportedError, about
 from braggio.kernels.peaks import as_float32, pick_peaks
 from braggio.matching.cutoff import cutoff as gaussian_cutoff
@@ -104,7 +105,7 @@ def pick(
     if cutoff is None:
         cutoff, more = _default_cutoff(source, scores, metric, false_positives, n_correlations, options)
         facts |= more
-    y, x = pick_peaks(scores, cutoff, radius=radius, border=border, max_peaks=max_peaks, mask=mask)
+    y, x = pick_peaks(scores, cutoff, radius=radius, border=border, max_peaks=max_peaks, mask=mask, threads=cpu_count())
     provenance = {
         "metric": metric,
         "cutoff": cutoff,
