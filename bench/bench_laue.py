@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -309,9 +308,12 @@ def files(context: Context, stack: NDArray[np.uint16]) -> Case:
     def check() -> None:
         run(), script()
         with h5py.File(ours) as mine, h5py.File(theirs) as other:
-            for name in ("masks_raw", "masks_filtered", "masks/labels"):
-                differ = sum(int((a != b).any()) for a, b in zip(mine[name], other[name], strict=True))
-                assert differ <= math.ceil(0.01 * len(stack)), name  # numpy's rounding may differ by a pixel
+            # numpy's rounding takes a pixel that equals the threshold for one below it, once in some ten million.
+            lost = [int((a != b).sum()) for a, b in zip(mine["masks_raw"], other["masks_raw"], strict=True)]
+            assert sum(lost) <= 1e-6 * stack.size
+            for name in ("masks_filtered", "masks/labels"):
+                for frame in (frame for frame, pixels in enumerate(lost) if pixels == 0):
+                    assert np.array_equal(mine[name][frame], other[name][frame]), f"{name}, frame {frame}"
 
     return Case(
         f"gzip file to gzip file, {len(stack)} x {stack.shape[1]} x {stack.shape[2]}, 2 threads",
