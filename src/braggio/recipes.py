@@ -12,7 +12,7 @@ from typing import Any
 from braggio.batch.plan import Task, inputs_of
 from braggio.batch.staging import durably
 from braggio.batch.work import Made, Manner, Outcome, Recipe, carry_out
-from braggio.errors import BraggioError, MetadataError
+from braggio.errors import BraggioError, MetadataError, UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -28,26 +28,39 @@ class Planned:
         What a process that carries it out imports.
     series : bool
         Whether the files of a task come one after the other, so that a watched folder must be waited for.
+    split : callable, optional
+        ``split(task, frames)``: tasks of at most so many frames in the place of one.
     """
 
     recipe: Recipe
     tasks: Callable[[Sequence[str], Mapping[str, Any]], Iterable[Task]]
     package: str
     series: bool = False
+    split: Callable[[Task, int], list[Task]] | None = None
 
 
 def perform(order: Mapping[str, Any]) -> Outcome:
     """Carry out one order of `braggio.batch.run.run_plan`; every engine calls this."""
-    return carry_out(order, {name: planned.recipe for name, planned in RECIPES.items()})
+    return carry_out(order, {**{name: planned.recipe for name, planned in RECIPES.items()}, **STEPS})
 
 
-def tasks_of(recipe: str, places: Sequence[str], params: Mapping[str, Any]) -> list[Task]:
+def tasks_of(recipe: str, places: Sequence[str], params: Mapping[str, Any], *, split: int | None = None) -> list[Task]:
     """The tasks that a recipe makes of folders, files or patterns.
+
+    Parameters
+    ----------
+    recipe : str
+    places : sequence of str
+    params : dict
+    split : int, optional
+        An input of more frames becomes several tasks of at most so many, whose outputs are the same.
 
     Raises
     ------
     MetadataError
-        There is no such recipe, or no input.
+        There is no such recipe, or no input; `split` is not at least 1.
+    UnsupportedError
+        The tasks of this recipe cannot be split.
 
     Examples
     --------
@@ -57,7 +70,16 @@ def tasks_of(recipe: str, places: Sequence[str], params: Mapping[str, Any]) -> l
     """
     if recipe not in RECIPES:
         raise MetadataError(field="recipe", expected=" or ".join(RECIPES), found=repr(recipe))
-    return list(RECIPES[recipe].tasks(places, params))
+    planned = RECIPES[recipe]
+    tasks = list(planned.tasks(places, params))
+    if split is None:
+        return tasks
+    if split < 1:
+        raise MetadataError(field="split", expected="at least 1 frame", found=split)
+    if planned.split is None:
+        able = " or ".join(name for name, each in RECIPES.items() if each.split is not None)
+        raise UnsupportedError(field="split", expected=able, found=recipe)
+    return [part for task in tasks for part in planned.split(task, split)]
 
 
 def whole(path: str) -> bool:
@@ -103,6 +125,51 @@ def _smv(task: Task, out: Path, manner: Manner) -> Made:
 
     files = [each.path for each in task.inputs]
     report = convert_series(files, out, overwrite=manner.overwrite, durable=manner.durable, **arguments_of(task.params))
+    return Made([*report.outputs, report.record], report.warnings)
+
+
+def _smv_split(task: Task, frames: int) -> list[Task]:
+    """Scans of parts, then writing of parts, then one task that publishes all."""
+    from braggio.microed.parts import frame_count
+
+    try:
+        files = [each.path for each in task.inputs]
+        parts = -(-frame_count(files, permissive=bool(task.params.get("permissive"))) // frames)
+    except (BraggioError, OSError):
+        return [task]  # the task will tell
+    if parts == 1:
+        return [task]
+
+    def step(kind: str, after: Sequence[Task]) -> list[Task]:
+        steps = [(f"{task.name}.{kind}-{number}-of-{parts}", number) for number in range(1, parts + 1)]
+        names = tuple(each.name for each in after)
+        return [
+            Task(f"smv/{kind}", name, task.inputs, {**task.params, "part": number, "parts": parts}, names)
+            for name, number in steps
+        ]
+
+    scans = step("scan", [])
+    writes = step("write", scans)
+    names = tuple(each.name for each in writes)
+    return [*scans, *writes, Task("smv/join", task.name, task.inputs, {**task.params, "parts": parts}, names)]
+
+
+def _smv_part(task: Task, out: Path, manner: Manner, *, step: str) -> Made:
+    from braggio.microed import parts
+
+    params = arguments_of(task.params)
+    part = parts.Part(params.pop("part"), params.pop("parts"))
+    make = {"scan": parts.scan_part, "write": parts.write_part}[step]
+    files = [each.path for each in task.inputs]
+    return Made(make(files, out, part, overwrite=manner.overwrite, durable=manner.durable, **params))
+
+
+def _smv_join(task: Task, out: Path, manner: Manner) -> Made:
+    from braggio.microed.parts import join_parts
+
+    params = arguments_of(task.params)
+    files, parts = [each.path for each in task.inputs], params.pop("parts")
+    report = join_parts(files, out, parts, overwrite=manner.overwrite, durable=manner.durable, **params)
     return Made([*report.outputs, report.record], report.warnings)
 
 
@@ -291,13 +358,13 @@ def packages_of(tasks: Iterable[Task]) -> list[str]:
     >>> packages_of([])
     ['braggio.recipes']
     """
-    recipes = {task.recipe for task in tasks} & RECIPES.keys()
+    recipes = {task.recipe.split("/")[0] for task in tasks} & RECIPES.keys()
     return ["braggio.recipes", *sorted(RECIPES[recipe].package for recipe in recipes)]
 
 
 RECIPES: Mapping[str, Planned] = {
     # A series knows its own earlier outputs: nothing has to be refused for it.
-    "smv": Planned(Recipe(_smv, lambda task, out: [], _smv_loses), _smv_tasks, "braggio.microed", series=True),
+    "smv": Planned(Recipe(_smv, None, _smv_loses), _smv_tasks, "braggio.microed", series=True, split=_smv_split),
     "spots": Planned(
         Recipe(_spots, _spots_outputs), partial(_file_tasks, "spots", ("__mccd.h5", ".h5", ".hdf5")), "braggio.laue"
     ),
@@ -305,6 +372,13 @@ RECIPES: Mapping[str, Planned] = {
         Recipe(_particles, _own_folder), partial(_file_tasks, "particles", (".star", ".cs")), "braggio.particles"
     ),
     # So does a dump, which goes on where it failed.
-    "xtc": Planned(Recipe(_xtc, lambda task, out: []), _xtc_tasks, "braggio.xtc", series=True),
+    "xtc": Planned(Recipe(_xtc, None), _xtc_tasks, "braggio.xtc", series=True),
     "matching": Planned(Recipe(_matching, _matching_outputs), _matching_tasks, "braggio.matching"),
+}
+
+# What the tasks of an input that was split do.
+STEPS: Mapping[str, Recipe] = {
+    "smv/scan": Recipe(partial(_smv_part, step="scan"), None),
+    "smv/write": Recipe(partial(_smv_part, step="write"), None),
+    "smv/join": Recipe(_smv_join, None, _smv_loses),
 }

@@ -9,7 +9,7 @@ import pytest
 from makers import noisy, write_series
 
 from braggio.batch.plan import Plan, Task, inputs_of, make_plan, read_plan
-from braggio.errors import FormatError, MetadataError
+from braggio.errors import FormatError, MetadataError, UnsupportedError
 from braggio.recipes import tasks_of
 
 
@@ -48,7 +48,16 @@ def test_bad_headers(change: dict[str, object], plan: Plan, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "task", [[], 5, {}, {"recipe": 1, "name": "x", "inputs": [["a", 1, 2]], "params": {}}, {"recipe": "smv"}]
+    "task",
+    [
+        [],
+        5,
+        {},
+        {"recipe": 1, "name": "x", "inputs": [["a", 1, 2]], "params": {}},
+        {"recipe": "smv"},
+        {"recipe": "smv", "name": "x", "inputs": [["a", 1, 2]], "params": {}, "after": 5},
+        {"recipe": "smv", "name": "x", "inputs": [["a", 1, 2]], "params": {}, "after": [5]},
+    ],
 )
 def test_bad_tasks(task: object) -> None:
     with pytest.raises(FormatError):
@@ -59,3 +68,37 @@ def test_two_tasks_of_one_name(tmp_path: Path) -> None:
     (path,) = write_series(tmp_path, [noisy(-1)])
     with pytest.raises(MetadataError):
         make_plan(tmp_path, [Task("smv", "a", inputs_of([path])), Task("spots", "a", inputs_of([path]))])
+
+
+def test_a_split_series(tmp_path: Path) -> None:
+    """Steps name what they come after, and are read back so; what is short enough stays whole."""
+    write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(5)], prefix="a_")
+    write_series(tmp_path / "raw", [noisy(-100)], prefix="b_")
+    plan = make_plan(tmp_path / "out", tasks_of("smv", [str(tmp_path / "raw")], {}, split=2))
+    parts = [f"{number}-of-3" for number in (1, 2, 3)]
+    scans, writes = [f"a.scan-{part}" for part in parts], [f"a.write-{part}" for part in parts]
+    assert [task.name for task in plan.tasks] == [*scans, *writes, "a", "b"]
+    assert [list(task.after) for task in plan.tasks] == [[], [], [], scans, scans, scans, writes, []]
+    assert plan.followers == {**dict.fromkeys(scans, tuple(writes)), **dict.fromkeys(writes, ("a",))}
+    plan.write(tmp_path / "p.jsonl")
+    assert read_plan(tmp_path / "p.jsonl") == plan
+
+
+@pytest.mark.parametrize("after", [["b"], ["a"], ["nobody"]])
+def test_a_task_after_one_that_does_not_stand_before_it(after: list[str], plan: Plan, tmp_path: Path) -> None:
+    head, *tasks = plan.to_text().splitlines()
+    tasks[0] = json.dumps(json.loads(tasks[0]) | {"after": after})
+    (tmp_path / "p.jsonl").write_text("\n".join([head, *tasks]))
+    with pytest.raises(MetadataError, match="after"):
+        read_plan(tmp_path / "p.jsonl")
+
+
+def test_what_cannot_be_split(tmp_path: Path) -> None:
+    (path,) = write_series(tmp_path, [noisy(-1)])
+    with pytest.raises(UnsupportedError, match="smv"):
+        tasks_of("matching", [str(path)], {}, split=2)
+    with pytest.raises(MetadataError):
+        tasks_of("smv", [str(path)], {}, split=0)
+    path.write_bytes(path.read_bytes()[:-1])
+    (task,) = tasks_of("smv", [str(path)], {}, split=2)  # it will tell what is wrong when it is run
+    assert task.recipe == "smv"

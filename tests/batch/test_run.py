@@ -317,3 +317,93 @@ def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path) -> None:
         assert not [name for name in tree(disk / "out") if ".braggio" not in name]
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def split_plan(folder: Path, frames: int = 8) -> Plan:
+    """One series in tasks of two frames."""
+    write_series(folder / "raw", [noisy(-100 - i, seed=i) for i in range(frames)], prefix="a_")
+    return make_plan(folder / "out", tasks_of("smv", [str(folder / "raw")], {"voltage": 200}, split=2))
+
+
+def test_shards_wait_for_what_others_do(tmp_path: Path) -> None:
+    """Two shards at a time finish a split series; one alone ends when it can do no more."""
+    plan = split_plan(tmp_path)
+    assert run_plan(plan, perform, engine="none", shard=Shard(1, 2)).left == 3
+    with ThreadPoolExecutor(2) as pool:
+        shards = [pool.submit(run_plan, plan, perform, engine="none", shard=Shard(k, 2), wait=60) for k in (1, 2)]
+        reports = [shard.result() for shard in shards]
+    assert [(report.failed, report.left) for report in reports] == [((), 0)] * 2
+    assert status(plan).complete
+    undisturbed(tmp_path / "raw", tmp_path / "whole")
+    made = {name: content for name, content in tree(tmp_path / "out").items() if not name.startswith(".braggio")}
+    assert made == {k: v for k, v in tree(tmp_path / "whole").items() if not k.startswith(".braggio")}
+
+
+def test_nobody_waits_for_what_has_failed(tmp_path: Path) -> None:
+    """Its followers are left; other tasks are done."""
+    plan = split_plan(tmp_path)
+    write_series(tmp_path / "raw", [noisy(-100)], prefix="b_")
+    other = tasks_of("smv", [str(tmp_path / "raw" / "b_001.bin")], {"voltage": 200})
+    plan = make_plan(plan.out, [*plan.tasks, *other])
+    path = Path(plan.tasks[0].inputs[5].path)
+    path.write_bytes(path.read_bytes()[:-1])
+    report = run_plan(plan, perform, engine="none", wait=3600)
+    assert [outcome.name for outcome in report.done] == ["b"]
+    assert len(report.failed) == 4  # whatever part it is in, the series is another one now
+    assert report.left == 5
+    shard = run_plan(plan, perform, engine="none", wait=3600, shard=Shard(5, 10))  # writes of the series
+    assert (shard.done, shard.failed, shard.left) == ((), (), 1)
+
+
+def test_a_run_that_waits_hears_its_signal(tmp_path: Path) -> None:
+    plan = split_plan(tmp_path)
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    assert run_plan(plan, perform, engine="none", shard=Shard(9, 9), wait=3600, stop=stop).left == 1
+
+
+def test_sources_of_a_split_series_go_once(tmp_path: Path) -> None:
+    """Parts read the files too, and neither keep nor take them."""
+    plan = split_plan(tmp_path)
+    report = run_plan(plan, perform, engine="none", move_source=True)
+    assert not any("source kept" in text for outcome in report.done for text in outcome.warnings)
+    assert tree(tmp_path / "raw") == {}
+    again = run_plan(plan, perform, engine="none", move_source=True)
+    assert (again.done, again.failed, len(again.skipped)) == ((), (), len(plan.tasks))
+    assert len(list((tmp_path / "out" / ".braggio").glob("*.done.json"))) == 1
+
+
+def test_a_split_run_killed_at_any_moment(tmp_path: Path) -> None:
+    plan = split_plan(tmp_path, frames=40)
+    plan.write(tmp_path / "p.jsonl")
+    clean_plan = make_plan(tmp_path / "clean", plan.tasks)
+    run_plan(clean_plan, perform, engine="none")
+    rng = random.Random(2)
+    words = [sys.executable, "-m", "braggio", "run", str(tmp_path / "p.jsonl"), "-q", "-j", "1"]
+    for _ in range(12):
+        notes = len(list((tmp_path / "out" / ".braggio").glob("*")))
+        with subprocess.Popen(words) as process:
+            while len(list((tmp_path / "out" / ".braggio").glob("*"))) == notes and process.poll() is None:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.03))
+            process.kill()
+        if (tmp_path / "out" / "a.braggio.json").exists():
+            assert published(tmp_path / "out") == 41
+    report = run_plan(plan, perform, engine="none")
+    assert (report.failed, report.left) == ((), 0)
+    assert tree(tmp_path / "out") == tree(tmp_path / "clean")
+
+
+def test_a_cut_off_task_does_not_replace_what_others_have_made_since(tmp_path: Path) -> None:
+    """A series knows its own files; that it had begun is no leave to replace those of others."""
+    raw = raw_series(tmp_path / "raw", 1)
+    plan = planned(raw, tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "s000_001.img").write_bytes(b"precious")
+    Receipts(plan.out).begin(plan.tasks[0])
+    assert len(run_plan(plan, perform, engine="none").failed) == 1
+    assert (tmp_path / "out" / "s000_001.img").read_bytes() == b"precious"

@@ -57,6 +57,19 @@ def test_the_same_as_the_direct_command(plan, raw, tmp_path, run):
     }
 
 
+def test_a_split_series(raw, tmp_path, run):
+    words = ["plan", "smv", raw, "-o", tmp_path / "out", "--split", "1", "-p", tmp_path / "p.jsonl", "voltage=200"]
+    assert run(*words)[0] == 0
+    assert run("run", tmp_path / "p.jsonl", "--engine", "none", "--shard", "1/2", "--wait", "0s")[0] == 75
+    assert run("run", tmp_path / "p.jsonl", "--engine", "none", "--checksum")[0] == 0
+    assert run("status", tmp_path / "p.jsonl")[0] == 0
+    code, out, _ = run("verify", tmp_path / "p.jsonl")
+    assert code == 0
+    assert out.splitlines() == ["a: ok", "b: ok", "c: ok"]
+    assert run("verify", tmp_path / "out", "-q")[0] == 0
+    assert run("plan", "matching", raw, "-o", tmp_path / "x", "--split", "2")[0] != 0
+
+
 def test_plan_on_standard_output(raw, tmp_path, run):
     code, out, _ = run("plan", "smv", raw, "-o", tmp_path / "out")
     assert code == 0

@@ -207,12 +207,12 @@ def test_a_run_that_meets_the_end_of_another(tmp_path: Path, monkeypatch: pytest
     out = tmp_path / "out"
     locked, remove = staging._locked, staging.remove_unlocked
 
-    def late(folder: Path, *, wait: bool) -> int:
+    def late(folder: Path, *, wait: bool, shared: bool = False) -> int:
         monkeypatch.setattr(staging, "_locked", locked)
         monkeypatch.setattr(staging, "remove_unlocked", lambda folder: None)  # the other has not come so far yet
         convert_series(files, out, mrc=True)
         monkeypatch.setattr(staging, "remove_unlocked", remove)
-        return locked(folder, wait=wait)
+        return locked(folder, wait=wait, shared=shared)
 
     monkeypatch.setattr(staging, "_locked", late)
     convert_series(files, out, mrc=True)

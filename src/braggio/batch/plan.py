@@ -58,12 +58,15 @@ class Task:
     inputs : tuple of Input
     params : dict
         JSON values.
+    after : tuple of str
+        Names of tasks whose outputs this one reads; it is begun when they are done, and they are not needed once it is.
     """
 
     recipe: str
     name: str
     inputs: tuple[Input, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
 
     @cached_property
     def id(self) -> str:
@@ -73,7 +76,8 @@ class Task:
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
         inputs = [[each.path, each.size, each.mtime_ns] for each in self.inputs]
-        return {"recipe": self.recipe, "name": self.name, "inputs": inputs, "params": dict(self.params)}
+        values = {"recipe": self.recipe, "name": self.name, "inputs": inputs, "params": dict(self.params)}
+        return {**values, "after": list(self.after)} if self.after else values
 
     @classmethod
     def from_json(cls, values: Any) -> Task:
@@ -86,8 +90,9 @@ class Task:
         """
         try:
             inputs = tuple(Input(str(path), int(size), int(mtime)) for path, size, mtime in values["inputs"])
-            task = cls(values["recipe"], values["name"], inputs, values["params"])
-            good = isinstance(task.recipe, str) and isinstance(task.name, str) and isinstance(task.params, dict)
+            task = cls(values["recipe"], values["name"], inputs, values["params"], tuple(values.get("after", ())))
+            texts = all(isinstance(text, str) for text in (task.recipe, task.name, *task.after))
+            good = texts and isinstance(task.params, dict)
         except (TypeError, ValueError, KeyError) as error:
             raise FormatError(f"not a task: {error!r}", field="task") from error
         if not good or not inputs:
@@ -97,17 +102,32 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """Tasks and the folder where their outputs go."""
+    """Tasks and the folder where their outputs go; a task comes after those it waits for."""
 
     out: str
     tasks: tuple[Task, ...]
 
     def __post_init__(self) -> None:
-        """Two tasks of one name would write the same files."""
-        names = [task.name for task in self.tasks]
-        twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-        if twice is not None:
-            raise MetadataError("two tasks of one name; convert them into two folders", field="plan", found=twice)
+        """Two tasks of one name would write the same files; a task that waits for itself would never begin."""
+        names: set[str] = set()
+        for task in self.tasks:
+            if task.name in names:
+                raise MetadataError(
+                    "two tasks of one name; convert them into two folders", field="plan", found=task.name
+                )
+            if not names.issuperset(task.after):
+                unknown = next(name for name in task.after if name not in names)
+                raise MetadataError(field="after", expected=f"tasks that stand before {task.name}", found=unknown)
+            names.add(task.name)
+
+    @cached_property
+    def followers(self) -> Mapping[str, tuple[str, ...]]:
+        """By the name of a task, the names of those that come after it; only tasks that have some."""
+        found: dict[str, list[str]] = {}
+        for task in self.tasks:
+            for name in task.after:
+                found.setdefault(name, []).append(task.name)
+        return {name: tuple(names) for name, names in found.items()}
 
     def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """As JSON Lines: a header, then a task a line."""

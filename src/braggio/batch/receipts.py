@@ -73,6 +73,11 @@ class Receipts:
         for kind in ("begun", "failed"):
             self._path(task, kind).unlink(missing_ok=True)
 
+    def forget(self, task: Task) -> None:
+        """Forget a task whose outputs have become part of others'."""
+        self.tidy(task)
+        self._path(task, "done").unlink(missing_ok=True)
+
     def fail(self, task: Task, error: str, message: str, *, made: bool = False) -> None:
         """Note why the task failed; it can be run again, and may replace its outputs if it has `made` them."""
         with suppress(BraggioError, OSError):  # on a full disk the exit code must do
@@ -147,12 +152,23 @@ class Status:
         return not (self.failed or self.begun or self.missing)
 
 
+def settled(plan: Plan, receipts: Receipts) -> set[str]:
+    """Names of the tasks that need not be run: done, or there only for others that are all settled."""
+    found: set[str] = set()
+    for task in reversed(plan.tasks):
+        followers = plan.followers.get(task.name)
+        if (followers and found.issuperset(followers)) or receipts.done(task):
+            found.add(task.name)
+    return found
+
+
 def status(plan: Plan) -> Status:
     """How far a plan is. A task that is `begun` is under way, or was cut off."""
     receipts = Receipts(plan.out)
+    need_nothing = settled(plan, receipts)
     found: dict[str, list[str]] = {"done": [], "failed": [], "begun": [], "missing": []}
     for task in plan.tasks:
-        if receipts.done(task):
+        if task.name in need_nothing:
             found["done"].append(task.name)
         elif receipts.begun(task):
             found["begun"].append(task.name)

@@ -59,11 +59,20 @@ class Staging:
         self._made: list[Path] = []  # folders that `begin` makes
         self.digest = task_digest
         self.folder = self.target / f".{name}.{task_digest}.part"
-        self._overwrite = self._resuming = False
+        self._overwrite = self._resuming = self._shared = False
         self._lock: int | None = None
 
-    def begin(self, outputs: Sequence[str], *, overwrite: bool) -> None:
+    def begin(self, outputs: Sequence[str], *, overwrite: bool, shared: bool = False) -> None:
         """Make the folder and lock it; refuse when an output exists that is not this task's own.
+
+        Parameters
+        ----------
+        outputs : sequence of str
+            Names of all files that will be published.
+        overwrite : bool
+            Existing ones may be replaced.
+        shared : bool
+            Other processes make parts of the same outputs: they may hold the folder too; an error leaves their work.
 
         Raises
         ------
@@ -71,7 +80,7 @@ class Staging:
             An output exists and `overwrite` is False, or is no file; the folder cannot be made; another run of this
             very task is under way.
         """
-        self._overwrite = overwrite
+        self._overwrite, self._shared = overwrite, shared
         self._made = [place for place in (self.target, *self.target.parents) if not place.exists()]
         try:
             self._lock = self._take_folder()
@@ -92,7 +101,7 @@ class Staging:
         while True:
             self.folder.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
-                lock = _locked(self.folder, wait=False)
+                lock = _locked(self.folder, wait=False, shared=self._shared)
                 if self.folder.exists() and os.path.samestat(os.fstat(lock), self.folder.stat()):
                     return lock
                 os.close(lock)
@@ -178,7 +187,11 @@ class Staging:
         self._close()
         if (self.folder / _PUBLISHING).exists():
             return
-        remove_unlocked(self.folder)
+        if self._shared:
+            with suppress(OSError):  # not empty: others have made their parts
+                self.folder.rmdir()
+        else:
+            remove_unlocked(self.folder)
         for place in self._made:
             with suppress(OSError):  # somebody else may use it by now
                 place.rmdir()
@@ -231,17 +244,18 @@ def durably(target: str | os.PathLike[str], *, overwrite: bool, durable: bool = 
         staging.publish([path.name])
 
 
-def _locked(folder: Path, *, wait: bool) -> int:
+def _locked(folder: Path, *, wait: bool, shared: bool = False) -> int:
     """A descriptor that holds the lock of a folder; the system lets go of it when the process dies.
 
     Raises
     ------
     BlockingIOError
-        Somebody else holds it, and `wait` is False.
+        Somebody else holds it (not `shared`, or we do not want to share), and `wait` is False.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
         raise

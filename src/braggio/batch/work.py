@@ -51,16 +51,16 @@ class Recipe:
     ----------
     run : callable
         ``run(task, out, manner)`` makes the outputs, each whole or not at all.
-    outputs : callable
-        ``outputs(task, out)``: what must not be there before, unless the task may overwrite. Empty where `run` itself
-        knows its own earlier outputs.
+    outputs : callable or None
+        ``outputs(task, out)``: what must not be there before, unless the task may overwrite. None where `run` itself
+        knows what it made before it was cut off.
     loses : callable, optional
         ``loses(task, out)`` reads inputs and outputs and says what would be lost with the inputs; empty when nothing.
         Without it inputs are never removed.
     """
 
     run: Callable[[Task, Path, Manner], Made]
-    outputs: Callable[[Task, Path], Sequence[Path]]
+    outputs: Callable[[Task, Path], Sequence[Path]] | None
     loses: Callable[[Task, Path], str] | None = None
 
 
@@ -122,6 +122,9 @@ def carry_out(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Outcom
 def _run(task: Task, receipts: Receipts, recipe: Recipe, manner: Manner) -> Made:
     for each in task.inputs:
         each.require_unchanged()
+    if recipe.outputs is None:
+        receipts.begin(task)
+        return recipe.run(task, receipts.out, manner)
     # A task that has been cut off may replace what it made itself; its note was written when nothing was there.
     if not receipts.begun(task):
         for path in recipe.outputs(task, receipts.out):

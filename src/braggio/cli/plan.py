@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_reporting
+from braggio.cli.options import add_reporting, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("places", nargs="+", metavar="PLACE", help="folders, files or patterns; and NAME=VALUE")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the outputs")
     parser.add_argument("-p", "--plan", metavar="FILE", help="write the plan here (default: standard output)")
+    parser.add_argument(
+        "--split", type=positive, metavar="N", help="smv: tasks of at most N frames; the outputs are the same"
+    )
     parser.add_argument("-f", "--force", action="store_true", help="replace an existing plan")
     add_reporting(parser)
 
@@ -42,7 +45,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from braggio.recipes import tasks_of
 
     places, params = split_parameters(arguments.places)
-    plan = make_plan(arguments.output, tasks_of(arguments.recipe, places, params))
+    plan = make_plan(arguments.output, tasks_of(arguments.recipe, places, params, split=arguments.split))
     if arguments.plan is None:
         sys.stdout.write(plan.to_text())
         return

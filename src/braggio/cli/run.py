@@ -34,6 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shard", metavar="K/N", help="the K-th of N parts, or auto")
     parser.add_argument("--max-time", type=_seconds, metavar="3h50m", help="begin no task after this time")
     parser.add_argument("--max-failures", type=positive, metavar="N", help="end after N failed tasks")
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=0.0,
+        metavar="10m",
+        help="wait for parts of other shards (default: do not)",
+    )
     parser.add_argument("--checksum", action="store_true", help="note the CRC-32 of every output, for braggio verify")
     parser.add_argument("-f", "--force", action="store_true", help="replace outputs that others have made")
     add_durability(parser, moving=True)
@@ -78,6 +85,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             durable=arguments.durable,
             move_source=arguments.move_source,
             max_failures=arguments.max_failures,
+            wait=arguments.wait,
             stop=stop,
             on_outcome=lambda outcome: tell(outcome, session),
             progress=progress,

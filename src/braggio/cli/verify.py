@@ -51,7 +51,7 @@ def _verify_plan(path: str, session: Session, *, checksum: bool) -> None:
 
     plan = read_plan(path)
     receipts = Receipts(plan.out)
-    for task in plan.tasks:
+    for task in (each for each in plan.tasks if each.name not in plan.followers):
         problems = receipts.problems(task, checksum=checksum)
         for each in () if removed(receipts.out, task.id) else task.inputs:
             with session.item(task=task.name, id=task.id):

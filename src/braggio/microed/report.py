@@ -162,7 +162,7 @@ def read_record(path: str | Path) -> SeriesReport:
             values = json.loads(path.read_bytes())
             if values.pop("schema") != SCHEMA or values.pop("kind") != "smv series":
                 raise FormatError(field="schema", expected=SCHEMA, found="another")
-            values["frames"] = tuple(_frame(frame) for frame in values["frames"])
+            values["frames"] = tuple(map(frame_report, values["frames"]))
             for name in ("shape", "gaps", "defaulted", "mrc", "warnings"):
                 values[name] = tuple(values[name])
             report = SeriesReport(folder=str(path.parent), **values)
@@ -192,7 +192,8 @@ def _check(report: SeriesReport) -> None:
             raise FormatError("not the record of a series", field=f"record, {field}", found="a value that cannot be")
 
 
-def _frame(values: dict[str, Any]) -> FrameReport:
+def frame_report(values: dict[str, Any]) -> FrameReport:
+    """The report of a frame from its JSON object."""
     known = {field.name for field in fields(FrameReport)}
     positions = {
         name: tuple((int(row), int(column)) for row, column in values[name])

@@ -151,12 +151,14 @@ def series_frames(files: Files, **options: Any) -> Frames:
 def scan_frames(
     frames: Frames,
     *,
+    refs: Sequence[FrameRef] | None = None,
     moments: bool = True,
     low_fraction: float = LOW_FRACTION,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> list[FrameStats]:
-    """See `scan_series`; without `moments` mean and std are None."""
+    """See `scan_series`; of some frames or all; without `moments` mean and std are None."""
+    refs = frames.refs if refs is None else refs
 
     def work(frame: OpenFrame, scratch: Scratch) -> FrameStats:
         ref = frame.ref
@@ -173,8 +175,8 @@ def scan_frames(
             )
         return from_core(found)
 
-    opened = ahead(frames.open, frames.refs, large=lambda frame: frame.holds_pixels)
-    return in_order(work, opened, threads=threads, state=Scratch, progress=progress, total=len(frames.refs))
+    opened = ahead(frames.open, refs, large=lambda frame: frame.holds_pixels)
+    return in_order(work, opened, threads=threads, state=Scratch, progress=progress, total=len(refs))
 
 
 def scan_series(

@@ -82,9 +82,14 @@ class Task:
         """`name` of every frame."""
         return [self.name(ref, suffix) for ref in self.frames.refs]
 
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Of the files of each frame."""
+        return (".img", ".mrc") if self.mrc else (".img",)
+
     def outputs(self) -> list[str]:
         """Every file but the record."""
-        return self.names(".img") + (self.names(".mrc") if self.mrc else [])
+        return [name for suffix in self.suffixes for name in self.names(suffix)]
 
     def header(self, ref: FrameRef, date: datetime.datetime) -> bytes:
         """The SMV header of a frame taken at `date`."""

@@ -53,9 +53,16 @@ class _Written:
 
 
 def write_frames(
-    task: Task, scanned: Sequence[FrameStats], staging: Staging, *, threads: int, progress: Progress | None
+    task: Task,
+    scanned: Sequence[FrameStats],
+    staging: Staging,
+    *,
+    refs: Sequence[FrameRef] | None = None,
+    threads: int = 1,
+    progress: Progress | None = None,
 ) -> list[FrameReport]:
-    """Write every frame; what an earlier run of the same task has finished is not written again."""
+    """Write some frames or all; what an earlier run of the same task has finished is not written again."""
+    refs = task.frames.refs if refs is None else refs
 
     def prepare(ref: FrameRef) -> _Ready:
         frame = task.frames.open(ref)
@@ -70,7 +77,7 @@ def write_frames(
             lost = _write_smv(task, ready, stack, staging, scratch)
         return _Written(ready.frame.ref, ready.name, zlib.crc32(ready.header), lost)
 
-    ready = ahead(prepare, task.frames.refs, large=lambda each: each.frame.holds_pixels)
+    ready = ahead(prepare, refs, large=lambda each: each.frame.holds_pixels)
     written = in_order(work, ready, threads=threads, state=Scratch, progress=progress, total=len(scanned))
     return [_report(task, each, stats) for each, stats in zip(written, scanned, strict=True)]
 

@@ -1,0 +1,213 @@
+"""What a conversion of a series is: its task, what was given for it, where it goes, and what comes of its passes."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from braggio import __version__
+from braggio.batch.staging import Staging, digest
+from braggio.errors import BraggioError, DataWarning, LimitError, OutputError
+from braggio.formats.mrc import mode_choices
+from braggio.kernels.stats import FrameStats
+from braggio.microed.geometry import Geometry
+from braggio.microed.policy import MAX_OFFSET, ZeroPoint, zero_point
+from braggio.microed.report import FrameReport, SeriesReport, read_record, record_name
+from braggio.microed.scan import Files, series_frames
+from braggio.microed.task import Task
+from braggio.microed.write import POSITION_LIMIT
+
+MUCH_CLIPPED = 1e-4  # of the pixels: worth a warning
+LARGEST_OFFSET = 1 << 30
+SATURATION_SHARE = 0.25  # an offset of this part of the detector's range is worth a warning
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """One conversion.
+
+    Attributes
+    ----------
+    task : Task
+    given : dict
+        offset, pedestal, max_offset and saturation, as given.
+    staging : Staging
+        Where the files are made.
+    """
+
+    task: Task
+    given: dict[str, Any]
+    staging: Staging
+
+    @property
+    def record(self) -> str:
+        """Name of the record."""
+        return record_name(self.task.frames.series.name)
+
+    def earlier(self) -> SeriesReport | None:
+        """The report of this very conversion, if all of it is there already."""
+        earlier = _earlier(self.staging, self.task)
+        if earlier is not None:
+            self.staging.sweep()  # the run that made it may have been killed just before it did
+            if self.staging.durable:
+                self.staging.sync([*self.task.outputs(), self.record])
+        return earlier
+
+    def begin(self, *, overwrite: bool, shared: bool = False) -> Staging:
+        """Refuse what cannot be written; the staging folder, to be used as a context."""
+        _check_inputs_safe(self.task, self.staging)
+        self.staging.begin([*self.task.outputs(), self.record], overwrite=overwrite, shared=shared)
+        return self.staging
+
+    def scanned(self, scanned: Sequence[FrameStats]) -> Task:
+        """The task of the second pass, which the minima of all frames decide."""
+        return replace(
+            self.task, zero=_zero(self.task.policy, scanned, **self.given), stored=_common_mode(self.task, scanned)
+        )
+
+    def publish(self, task: Task, reports: Sequence[FrameReport]) -> SeriesReport:
+        """Give the files of all frames their names, and then the record its own."""
+        report = self._report(task, reports)
+        self.staging.publish(task.outputs(), self.record, report.to_json())
+        for text in report.warnings:
+            warnings.warn(f"{report.name}: {text}", DataWarning, stacklevel=3)
+        return report
+
+    def _report(self, task: Task, reports: Sequence[FrameReport]) -> SeriesReport:
+        frames = task.frames
+        return SeriesReport(
+            name=frames.series.name,
+            folder=os.fspath(self.staging.target),
+            policy=task.policy,
+            offset=task.zero.offset,
+            pedestal=task.zero.pedestal,
+            shape=frames.shape,
+            dtype=frames.dtype,
+            flip=bool(frames.options.get("flip")),
+            header_bytes=task.header_bytes,
+            wavelength=task.geometry.electron_wavelength,
+            gaps=frames.gaps,
+            defaulted=task.geometry.defaulted,
+            date_source=task.date_source(),
+            frames=tuple(reports),
+            mrc=tuple(task.names(".mrc")) if task.mrc else (),
+            mrc_mode=task.stored,
+            warnings=_warnings(task, reports, self.given["saturation"]),
+            position_limit=POSITION_LIMIT,
+            digest=self.staging.digest,
+        )
+
+
+def conversion(
+    files: Files,
+    outdir: str | os.PathLike[str],
+    *,
+    policy: str = "leginon",
+    offset: int | None = None,
+    pedestal: float | None = None,
+    max_offset: int = MAX_OFFSET,
+    mrc: bool = False,
+    flip: bool = False,
+    permissive: bool = False,
+    durable: bool = False,
+    header_bytes: int = 512,
+    saturation: float | None = None,
+    **geometry: Any,
+) -> Conversion:
+    """The conversion that `convert_series` is asked for with these arguments."""
+    frames = series_frames(files, permissive=permissive, **({"flip": True} if flip else {}))
+    task = Task(frames, Geometry(**geometry), policy, mrc=mrc, header_bytes=header_bytes)
+    task.check_headers()
+    given: dict[str, Any] = {"offset": offset, "pedestal": pedestal, "max_offset": max_offset, "saturation": saturation}
+    _check_given(**given)
+    task_digest = digest({**task.parameters(), **given, "version": __version__})
+    return Conversion(task, given, Staging(outdir, frames.series.name, task_digest, durable=durable))
+
+
+def _check_given(offset: int | None, pedestal: float | None, max_offset: int, saturation: float | None) -> None:
+    for name, whole in (("offset", offset), ("max_offset", max_offset)):
+        if whole is not None and (not isinstance(whole, int) or abs(whole) > LARGEST_OFFSET):
+            raise LimitError(field=name, expected="an integer within 2^30 of 0", found=repr(whole))
+    for name, number in (("pedestal", pedestal), ("saturation", saturation)):
+        if number is not None and not math.isfinite(number):
+            raise LimitError(field=name, expected="a finite number", found=number)
+
+
+def _check_inputs_safe(task: Task, staging: Staging) -> None:
+    """No output may have the name of an input: SMV and MRC files are inputs too."""
+    inputs = {(status.st_dev, status.st_ino) for status in map(os.stat, task.frames.series.files)}
+    for name in task.outputs():
+        path = staging.target / name
+        with suppress(FileNotFoundError, NotADirectoryError):  # what does not exist is no input
+            status = os.stat(path)
+            if (status.st_dev, status.st_ino) in inputs:
+                raise OutputError("is an input; choose another folder", path=path)
+
+
+def _earlier(staging: Staging, task: Task) -> SeriesReport | None:
+    """The report of this very task, if all of it is there already."""
+    try:
+        report = read_record(staging.target / record_name(task.frames.series.name))
+    except (BraggioError, OSError):
+        return None
+    whole = all((staging.target / name).is_file() for name in task.outputs())
+    sizes = all((staging.target / name).stat().st_size == task.smv_bytes for name in task.names(".img") if whole)
+    return report if whole and sizes and report.digest == staging.digest else None
+
+
+def _zero(
+    policy: str,
+    scanned: Sequence[FrameStats],
+    *,
+    offset: int | None,
+    pedestal: float | None,
+    max_offset: int,
+    saturation: float | None,
+) -> ZeroPoint:
+    """The policy's zero point, with the numbers that were given in the place of its own."""
+    minima, maxima = [stats.min for stats in scanned], [stats.max for stats in scanned]
+    zero = zero_point(policy, minima, maxima, max_offset=max_offset)
+    if abs(zero.offset) > LARGEST_OFFSET and offset is None:
+        raise LimitError("give an offset", field="offset", expected="at most 2^30", found=zero.offset)
+    if offset is not None:
+        zero = replace(zero, offset=offset, pedestal=zero.pedestal + offset - zero.offset)
+    return zero if pedestal is None else replace(zero, pedestal=pedestal)
+
+
+def _common_mode(task: Task, scanned: Sequence[FrameStats]) -> str:
+    """One MRC pixel type for the whole series, so that its files can be stacked; empty without MRC."""
+    if not task.mrc:
+        return ""
+    low, high = min(stats.min for stats in scanned), max(stats.max for stats in scanned)
+    for stored, exact in mode_choices(task.frames.dtype, lossy=False):
+        if exact is None or (exact[0] <= low and high <= exact[1]):
+            return stored
+    raise LimitError(
+        "SMV can still be written", field="mrc", expected="values of at most 2^24 in size", found=f"{low}..{high}"
+    )
+
+
+def _warnings(task: Task, reports: Sequence[FrameReport], saturation: float | None) -> tuple[str, ...]:
+    found = list(task.zero.warnings)
+    if gaps := task.frames.gaps:
+        found.append(f"{len(gaps)} frame number(s) missing: {_some(gaps)}; the angles of the others are not shifted")
+    if defaulted := task.geometry.defaulted:
+        found.append(f"header values nobody gave, filled with defaults: {', '.join(defaulted)}")
+    pixels = task.frames.shape[0] * task.frames.shape[1]
+    much = [report.number for report in reports if report.clipped_low + report.clipped_high > MUCH_CLIPPED * pixels]
+    if much:
+        found.append(f"more than {MUCH_CLIPPED:.2%} of the pixels clipped in frame(s) {_some(much)}")
+    offset = task.zero.offset
+    if saturation is not None and offset >= SATURATION_SHARE * saturation:
+        found.append(f"the offset {offset} takes {offset / saturation:.0%} of the range up to {saturation:g}")
+    return tuple(found)
+
+
+def _some(numbers: Sequence[int], most: int = 8) -> str:
+    text = ", ".join(map(str, numbers[:most]))
+    return text if len(numbers) <= most else f"{text}, ... ({len(numbers)} in all)"
