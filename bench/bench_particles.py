@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -135,21 +136,53 @@ def pixel_work(context: Context) -> Iterator[Case]:
 
     for bin, name in ((1, "mean/max normalise"), (2, "bin 2 x 2 and normalise")):
         out = np.empty((len(raw), BOX // bin, BOX // bin), np.float32)
+
+        def ours(threads: int, bin: int = bin, out: np.ndarray = out) -> np.ndarray:
+            return prepare_images(raw, bin=bin, normalize="max", out=out, threads=threads)[0]
+
+        variants: dict[str, Callable[[], object]] = {
+            "braggio": lambda ours=ours: ours(1),
+            "braggio, 2 threads": lambda ours=ours: ours(2),
+            "the input read once": lambda: raw.max(),
+            "numpy": lambda bin=bin: numpys(bin),
+        }
+        goals = [Goal("numpy", faster=40, ours=each) for each in ("braggio", "braggio, 2 threads")]
+        answers = [lambda bin=bin: numpys(bin)]
+        for threads, mine in ((1, "braggio"), (2, "braggio, 2 threads")):
+            if (torchs := _torch_form(raw, bin, threads)) is not None:
+                theirs = f"torch, {threads} thread(s)"
+                variants[theirs] = torchs
+                goals.append(Goal(theirs, faster=5, ours=mine))
+                answers.append(torchs)
+
+        def check(ours: Callable[[int], np.ndarray] = ours, answers: list[Callable[[], Any]] = answers) -> None:
+            for threads in (1, 2):
+                for answer in answers:
+                    np.testing.assert_allclose(ours(threads), answer(), rtol=1e-4, atol=1e-5)
+
         yield Case(
             f"{name}, {len(raw)} images",
-            {
-                "braggio": lambda bin=bin, out=out: prepare_images(raw, bin=bin, normalize="max", out=out),
-                "braggio, 2 threads": lambda bin=bin, out=out: prepare_images(
-                    raw, bin=bin, normalize="max", out=out, threads=2
-                ),
-                "the input read once": lambda: raw.max(),
-                "numpy": lambda bin=bin: numpys(bin),
-            },
+            variants,
             raw.nbytes,
-            lambda bin=bin, out=out: np.testing.assert_allclose(
-                prepare_images(raw, bin=bin, normalize="max", out=out)[0], numpys(bin), rtol=1e-4, atol=1e-5
-            ),
-            goals=[Goal("numpy", faster=40)],
+            check,
+            goals=goals,
             floor="the input read once",
             threads=2,
         )
+
+
+def _torch_form(raw: np.ndarray, bin: int, threads: int) -> Callable[[], Any] | None:
+    """CryoLike's steps on the whole stack, if torch is installed: pool, subtract the mean, divide by the extreme."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    pixels = torch.from_numpy(raw)
+
+    def run() -> Any:
+        torch.set_num_threads(threads)
+        small = torch.nn.functional.avg_pool2d(pixels, bin) if bin > 1 else pixels
+        centred = small - small.mean(dim=(1, 2), keepdim=True)
+        return (centred / centred.abs().amax(dim=(1, 2), keepdim=True)).numpy()
+
+    return run
