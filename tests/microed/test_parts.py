@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import entries, noisy, ser, tia, tree, write_series
 
+from braggio.batch.parts import Part
 from braggio.errors import BraggioError, FormatError, LimitError, MetadataError, OutputError
 from braggio.microed import convert_series
-from braggio.microed.parts import Part, frame_count, join_parts, scan_part, write_part
+from braggio.microed.parts import frame_count, join_parts, scan_part, write_part
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from braggio._core import PartFile
+from braggio.batch.parts import Item, Part
 from braggio.batch.staging import Staging
 from braggio.errors import FormatError, MetadataError, about
 from braggio.kernels.stats import FrameStats
@@ -22,40 +23,6 @@ from braggio.microed.report import SeriesReport, frame_report
 from braggio.microed.scan import Files, scan_frames, series_frames
 from braggio.microed.task import Task
 from braggio.microed.write import write_frames
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Part:
-    """Frames of a series that stand together: part `number` of `count`, from 1."""
-
-    number: int
-    count: int
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.number <= self.count:
-            raise MetadataError(
-                field="part", expected="k of n with 1 <= k <= n", found=f"{self.number} of {self.count}"
-            )
-
-    def of(self, items: Sequence[Item]) -> Sequence[Item]:
-        """The items of this part; parts differ by one item at most.
-
-        Examples
-        --------
-        >>> [list(Part(number, 3).of(range(7))) for number in (1, 2, 3)]
-        [[0, 1], [2, 3], [4, 5, 6]]
-        """
-        return items[len(items) * (self.number - 1) // self.count : len(items) * self.number // self.count]
-
-    def note(self, step: str) -> str:
-        """Name of the file in which a step says what it has found."""
-        return f"{step}-{self.number}-of-{self.count}.json"
-
-    def all(self) -> list[Part]:
-        """Every part of the series."""
-        return [replace(self, number=number) for number in range(1, self.count + 1)]
 
 
 def frame_count(files: Files, *, permissive: bool = False) -> int:
@@ -100,7 +67,7 @@ def scan_part(
     with todo.begin(overwrite=overwrite, shared=True) as staging:
         frames = todo.task.frames
         scanned = scan_frames(frames, refs=part.of(frames.refs), moments=False, threads=threads)
-        return [_write(staging, part.note("scan"), [asdict(stats) for stats in scanned])]
+        return [_write(staging, part, "scan", [asdict(stats) for stats in scanned])]
 
 
 def write_part(
@@ -124,7 +91,7 @@ def write_part(
         refs = part.of(task.frames.refs)
         reports = write_frames(task, part.of(scanned), staging, refs=refs, threads=threads)
         names = [task.name(ref, suffix) for suffix in task.suffixes for ref in refs]
-        return [*map(staging.path, names), _write(staging, part.note("write"), list(map(vars, reports)))]
+        return [*map(staging.path, names), _write(staging, part, "write", list(map(vars, reports)))]
 
 
 def join_parts(
@@ -160,8 +127,12 @@ def _stats(row: dict[str, Any]) -> FrameStats:
     return stats
 
 
-def _write(staging: Staging, name: str, rows: list[dict[str, Any]]) -> Path:
-    path = staging.path(name)
+def _path(staging: Staging, part: Part, step: str) -> Path:
+    return staging.path(f"{part.note(step)}.json")
+
+
+def _write(staging: Staging, part: Part, step: str, rows: list[dict[str, Any]]) -> Path:
+    path = _path(staging, part, step)
     with PartFile(os.fspath(path)) as file:
         file.write((json.dumps(rows) + "\n").encode(), 0)
         file.publish(overwrite=True)
@@ -170,7 +141,7 @@ def _write(staging: Staging, name: str, rows: list[dict[str, Any]]) -> Path:
 
 def _read(todo: Conversion, part: Part, step: str, make: Callable[[dict[str, Any]], Item]) -> list[Item]:
     """What a part has noted, an item for each of its frames."""
-    path = todo.staging.path(part.note(step))
+    path = _path(todo.staging, part, step)
     with about(path):
         try:
             found = [make(row) for row in json.loads(path.read_bytes())]

@@ -1,0 +1,85 @@
+"""Template matching: a task per search, its maps to a table of its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from braggio.batch.plan import Task, inputs_of
+from braggio.batch.staging import durably
+from braggio.batch.work import Made, Manner, Recipe
+from braggio.errors import BraggioError
+from braggio.recipes.planned import Planned, files_in, placed
+
+CONFIGURATIONS = (".yaml", ".yml", ".json")
+
+
+def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
+    """A task per search; its maps are inputs too."""
+    params = placed(params, ("base", "micrograph", "template", "mask"))
+    for file in dict.fromkeys(file for place in places for file in files_in(place, CONFIGURATIONS)):
+        if file.name.endswith(".provenance.json"):
+            continue
+        files, more = _files_of_search(file, params)
+        yield Task("matching", file.stem, inputs_of([file, *filter(os.path.exists, files)]), {**params, **more})
+
+
+def _files_of_search(file: Path, params: Mapping[str, Any]) -> tuple[list[Path], dict[str, str]]:
+    """(files that a search names, parameters that say where they are).
+
+    Relative paths that only fit the working directory get it as their base: another process has another.
+    """
+    from braggio.matching import open_result
+
+    places = {name: params[name] for name in ("base", "micrograph", "template") if params.get(name)}
+    try:
+        result = open_result(os.path.abspath(file), **places)
+    except (BraggioError, OSError):
+        return [], {}  # the task will tell
+    files = [path for path in (*result.paths.values(), result.micrograph, result.template) if path is not None]
+    files += [Path(params["mask"])] if params.get("mask") else []
+    return files, {} if all(path.is_absolute() for path in files) else {"base": os.getcwd()}
+
+
+def search_is_whole(path: str) -> bool:
+    """Say whether all that a search names is there."""
+    files, _ = _files_of_search(Path(path), {})
+    return bool(files) and all(map(os.path.exists, files))
+
+
+def _run(task: Task, out: Path, manner: Manner) -> Made:
+    """As ``braggio matching table``."""
+    from braggio.matching import match_table, open_result, pick, write_table
+    from braggio.matching.result import open_map
+    from braggio.matching.table import provenance_path, write_provenance
+
+    params = dict(task.params)
+    places = {name: params.pop(name) for name in ("base", "micrograph", "template") if name in params}
+    table = {name: params.pop(name) for name in ("width", "half_template_shift", "exclude") if name in params}
+    valid, correlations = params.pop("valid", False), params.pop("correlations", None)
+    if params.get("mask"):
+        with open_map(params["mask"]) as stack:
+            params["mask"] = stack.read(0) > 0
+    target = out / f"{task.name}.csv"
+    out.mkdir(parents=True, exist_ok=True)
+    with open_result(task.inputs[0].path, **places) as result:
+        result = result.with_correlations(correlations) if correlations else result
+        result = result.apply_valid_cropping() if valid else result
+        peaks = pick(result, **params)
+        found = match_table(result, peaks, **table)
+        result.close()
+    facts = {"result": task.inputs[0].path, **peaks.provenance, "columns": len(found.columns)}
+    write_provenance(target, facts, overwrite=True)
+    with durably(target, overwrite=manner.overwrite, durable=manner.durable) as place:
+        write_table(place, found, overwrite=manner.overwrite)
+    empty = [] if len(peaks) else [f"no peak above {peaks.cutoff:.4g}: the table has no rows"]
+    return Made([target, Path(provenance_path(target))], [*found.notes, *empty])
+
+
+def _outputs(task: Task, out: Path) -> Sequence[Path]:
+    return [out / f"{task.name}.csv"]
+
+
+RECIPE = Planned(Recipe(_run, _outputs), _tasks, "braggio.matching")
