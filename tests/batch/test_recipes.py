@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import xtc_makers
 from batch_orders import perform_killed_at_finish
+from laue import made as laue_made
 from makers import mrc, noisy, tree, write_series
 
 from braggio.batch.clean import clean
@@ -47,6 +48,16 @@ def matching_plan(folder: Path, **params: Any) -> Plan:
     return make_plan(folder / "out", tasks_of("matching", [str(folder / "in")], params))
 
 
+def spots_plan(folder: Path, split: int | None = 9) -> Plan:
+    """Two stacks of Laue frames, in bands of rows and blocks of frames."""
+    (folder / "raw").mkdir()
+    for seed, name in enumerate("ab"):
+        pixels = laue_made.stack(20, seed=seed)[0]
+        laue_made.write_mccd_h5(folder / "raw" / f"{name}__mccd.h5", pixels, chunks=(1, 16, 101), compression="gzip")
+    tasks = tasks_of("spots", [str(folder / "raw")], {"sync": "pairs", "angles": 4}, split=split)
+    return make_plan(folder / "out", tasks)
+
+
 def split_plan(folder: Path) -> Plan:
     """Two series of seven frames in tasks of three, and a short one."""
     for seed, (name, frames) in enumerate((("a_", 7), ("b_", 7), ("c_", 3))):
@@ -59,6 +70,8 @@ MAKERS: Mapping[str, Make] = {
     "xtc-h5": lambda folder: xtc_plan(folder, "h5"),
     "matching": matching_plan,
     "smv-split": split_plan,
+    "spots": lambda folder: spots_plan(folder, None),
+    "spots-split": spots_plan,
 }
 
 
@@ -107,6 +120,17 @@ def test_an_xtc_plan_makes_what_the_command_makes(tmp_path: Path) -> None:
         assert tree(direct) == tree(tmp_path / "out" / task.name)
         assert len(Receipts(plan.out).outputs(task)) == 3 + 1  # the record is one of them
         assert Receipts(plan.out).problems(task, checksum=True) == []
+
+
+def test_a_split_stack_makes_what_a_whole_one_makes(tmp_path: Path) -> None:
+    plan = spots_plan(tmp_path)
+    assert [task.name for task in plan.tasks if task.name not in plan.followers] == ["a__mccd", "b__mccd"]
+    run_plan(plan, perform, engine="none")
+    tasks = tasks_of("spots", [str(tmp_path / "raw")], {"sync": "pairs", "angles": 4})
+    run_plan(make_plan(tmp_path / "whole", tasks), perform, engine="none")
+    made = [{k: v for k, v in tree(tmp_path / out).items() if not k.startswith(".")} for out in ("out", "whole")]
+    assert made[0] == made[1]
+    assert sorted(made[0]) == ["a__spots.h5", "b__spots.h5"]
 
 
 def test_what_an_xtc_task_depends_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

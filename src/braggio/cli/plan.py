@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the outputs")
     parser.add_argument("-p", "--plan", metavar="FILE", help="write the plan here (default: standard output)")
     parser.add_argument(
-        "--split", type=positive, metavar="N", help="smv: tasks of at most N frames; the outputs are the same"
+        "--split", type=positive, metavar="N", help="smv, spots: tasks of at most N frames; the outputs are the same"
     )
     parser.add_argument("-f", "--force", action="store_true", help="replace an existing plan")
     add_reporting(parser)

@@ -421,5 +421,13 @@ def read_columns(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]],
     return columns, info
 
 
+def read_warnings(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """What the search had to tell."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return tuple(text.decode() for text in file["info/warnings"][()])
+
+
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else json.loads(json.dumps(value, default=str))

@@ -13,7 +13,7 @@ from braggio._core import BitMask, Components
 from braggio.formats.spots_h5 import MemoryWriter, SpotsWriter, empty_columns
 from braggio.kernels.label import begin_end
 from braggio.laue.options import Options
-from braggio.laue.stack import MemoryStack, Stack
+from braggio.laue.stack import FrameWindow, MemoryStack, Stack
 from braggio.laue.stats import PixelStats
 from braggio.laue.sync import Groups
 
@@ -21,6 +21,7 @@ MUCH_MASKED = 0.25  # of a frame: DIALS gives up at this share of strong pixels
 SPLIT_REACH = 3  # pixels: maxima nearer than this are one
 
 Writer = SpotsWriter | MemoryWriter
+FrameSource = Stack | FrameWindow
 
 
 @dataclass
@@ -42,7 +43,6 @@ class Found:
     payloads: list[tuple[str, int, Any]]
     count: int
     pixel_list: NDArray[np.int32]
-    ranges: NDArray[np.int64]  # in this pixel_list
     rows: list[tuple[int, dict[str, NDArray[Any]]]]  # (frame, columns)
     dense: list[int]  # frames of which much is masked
     saturated: int
@@ -55,7 +55,7 @@ class MaskPass:
     Attributes
     ----------
     options : Options
-    stack : Stack
+    stack : Stack or FrameWindow
     groups : Groups
         The frames of each mask.
     stats : PixelStats
@@ -73,7 +73,7 @@ class MaskPass:
     """
 
     options: Options
-    stack: Stack
+    stack: FrameSource
     groups: Groups
     stats: PixelStats
     limits: NDArray[Any]
@@ -137,7 +137,7 @@ class MaskPass:
             columns["pixel_list_BE"][:] = ranges
             rows.append((frame, columns))
             saturated += over
-        return Found(group, payloads, count, pixel_list, ranges, rows, dense, saturated)
+        return Found(group, payloads, count, pixel_list, rows, dense, saturated)
 
     def _encoded(self, name: str, index: int, array: NDArray[Any]) -> tuple[str, int, Any]:
         """What the writer will put; `array` is used again, so where it is not encoded at once it is copied."""

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import uuid
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -34,6 +35,8 @@ class Provenance:
         See `SpotReport`.
     name : str or None
         The input, if it is a file.
+    excluded : bool ndarray
+        Pixels that a detector mask leaves out.
     """
 
     options: Options
@@ -43,6 +46,7 @@ class Provenance:
     n_angles: int
     constant_pixels: int
     name: str | None
+    excluded: NDArray[np.bool_]
 
     def stats_arrays(self) -> dict[str, NDArray[Any]]:
         """The maps of the group `stats`."""
@@ -87,18 +91,11 @@ class Provenance:
             "unbiased": options.unbiased,
             "split": options.split,
             "constant_pixels": self.constant_pixels,
-            "uuid": str(self._uuid()),
-            "created": _created(self.name),
+            **identity(self.options, self.record, self.shape, self.name, self.excluded),
         }
         if self.stats.n_removed is not None:
             info["n_removed"] = self.stats.n_removed
         return info
-
-    def _uuid(self) -> uuid.UUID:
-        """Of the input and the options, so that the same search gives the same file."""
-        size = 0 if self.name is None else os.stat(self.name).st_size
-        text = json.dumps([asdict(self.options), self.record.parents, self.shape, size], sort_keys=True)
-        return uuid.uuid5(uuid.NAMESPACE_URL, text)
 
     def notes(self, warnings: Sequence[str]) -> dict[str, list[str]]:
         """LaueUtil's datasets of the group `info`."""
@@ -108,6 +105,22 @@ class Provenance:
             "parents": ["\t".join(parent) for parent in self.record.parents],
             "warnings": list(warnings),
         }
+
+
+def identity(
+    options: Options,
+    record: FrameRecord,
+    shape: tuple[int, int, int],
+    name: str | None,
+    excluded: NDArray[np.bool_],
+) -> dict[str, str]:
+    """The uuid and the date of a search, from its input and what is asked for: the same search gives the same file."""
+    size = 0 if name is None else os.stat(name).st_size
+    asked: list[Any] = [asdict(options), record.parents, shape, size]
+    if excluded.any():
+        asked.append(zlib.crc32(np.packbits(excluded).tobytes()))
+    text = json.dumps(asked, sort_keys=True)
+    return {"uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, text)), "created": _created(name)}
 
 
 def _created(name: str | None) -> str:

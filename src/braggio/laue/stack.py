@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError, LimitError, OutputError
-from braggio.formats.hdf5 import ChunkedStack, frame_dtype
+from braggio.formats.hdf5 import ChunkedStack, Region, frame_dtype
 
 Progress = Callable[[int, int], None]
 Band = tuple[int, int, NDArray[Any]]  # first row, end row, values (frames, pixels)
@@ -53,10 +53,44 @@ class MemoryStack:
         """Nothing to let go of."""
 
 
+class RowBand:
+    """Some rows of a dataset, as a dataset of its own; they begin and end with chunks."""
+
+    def __init__(self, source: ChunkedStack, rows: range) -> None:
+        self._source = source
+        self._start = rows.start
+        self.path = source.path
+        self.dtype = source.dtype
+        self.chunks = source.chunks
+        self.shape = (source.shape[0], len(rows), source.shape[2])
+
+    def read(self, region: Region, out: NDArray[Any], pool: Executor | None = None) -> None:
+        """As `ChunkedStack.read`, rows counted from the first of the band."""
+        frames, (start, stop), columns = region
+        self._source.read((frames, (self._start + start, self._start + stop), columns), out, pool)
+
+
+class FrameWindow:
+    """Frames that stand together, in memory under their own numbers."""
+
+    def __init__(self, source: ChunkedStack, window: range, threads: int) -> None:
+        self.shape = source.shape
+        self.dtype = source.dtype
+        self._start = window.start
+        self._frames = np.empty((len(window), *source.shape[1:]), source.dtype)
+        region = ((window.start, window.stop), (0, source.shape[1]), (0, source.shape[2]))
+        with ThreadPoolExecutor(threads, thread_name_prefix="braggio") as pool:
+            source.read(region, self._frames, pool)
+
+    def frame(self, index: int) -> NDArray[Any]:
+        """One of them, not to be changed."""
+        return np.asarray(self._frames[index - self._start])
+
+
 class FileStack:
     """Frames of a dataset that gives bands of rows and single frames without reading much else."""
 
-    def __init__(self, source: ChunkedStack, threads: int) -> None:
+    def __init__(self, source: ChunkedStack | RowBand, threads: int) -> None:
         self._source = source
         self._threads = threads
         self.shape = source.shape
@@ -182,23 +216,35 @@ def open_stack(source: ChunkedStack, memory: int, threads: int, folder: str) -> 
     """
     frames, height, width = source.shape
     size = frames * height * width * source.dtype.itemsize
-    usable = int(memory * (1 - RESERVE))
-    if working_bytes(source.shape) + MIN_BAND > memory:
-        need = working_bytes(source.shape) + MIN_BAND
-        raise LimitError(
-            path=source.path, field="memory", expected=f"at least {need} bytes for frames of this size", found=memory
-        )
-    if size + working_bytes(source.shape) <= usable:
+    free = free_bytes(source, memory)
+    if size <= free:
         out = np.empty(source.shape, source.dtype)
         with ThreadPoolExecutor(threads, thread_name_prefix="braggio") as pool:
             _read_frames(source, out, pool)
         return MemoryStack(out), size
-    most = max((usable - working_bytes(source.shape)) // 2, MIN_BAND)  # a band, and a copy of part of it
+    most = max(free // 2, MIN_BAND)  # a band, and a copy of part of it
     rows = max(1, most // (frames * width * source.dtype.itemsize))
     serves = source.chunks is None or (source.chunks[0] == 1 and source.chunks[1] <= rows)
     if source.direct and serves:
         return FileStack(source, threads), most
     return ScratchStack(source, folder, most, threads), most
+
+
+def free_bytes(source: ChunkedStack | RowBand, memory: int) -> int:
+    """What is left for pixels; may be less than nothing where no more than `MIN_BAND` is.
+
+    Raises
+    ------
+    LimitError
+        Not even that.
+    """
+    working = working_bytes(source.shape)
+    if working + MIN_BAND > memory:
+        need = working + MIN_BAND
+        raise LimitError(
+            path=source.path, field="memory", expected=f"at least {need} bytes for frames of this size", found=memory
+        )
+    return int(memory * (1 - RESERVE)) - working
 
 
 def working_bytes(shape: tuple[int, int, int]) -> int:

@@ -167,9 +167,15 @@ def array_record(frames: int, angle: ArrayLike | None, laser_on: ArrayLike | Non
 
 
 def stack_stats(
-    stack: Stack, record: FrameRecord, options: Options, band_bytes: int, threads: int, progress: Progress | None = None
+    stack: Stack,
+    record: FrameRecord,
+    options: Options,
+    band_bytes: int,
+    threads: int,
+    progress: Progress | None = None,
+    first_row: int = 0,
 ) -> PixelStats:
-    """The statistics of an open stack, band by band."""
+    """The statistics of an open stack, band by band; `first_row` is what errors count rows from."""
     from braggio.kernels.trimmed import PixelSums
 
     frames, height, width = stack.shape
@@ -178,7 +184,7 @@ def stack_stats(
     groups = _kruskal_blocks(record) if kept_map is not None else []
     n_removed = None if kept_map is not None else options.n_removed(frames)
     for first, stop, values in stack.bands(band_bytes):
-        _require_numbers(values, first, width)
+        _require_numbers(values, first_row + first, width)
         part = slice(first * width, stop * width)
         target = sums.part(part.start, part.stop)
         if n_removed is not None:

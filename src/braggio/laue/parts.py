@@ -1,0 +1,329 @@
+"""A long stack in parts, for many processes: bands of rows for the background, then masks, then one file of all.
+
+What a part has found stands in a staging folder beside the output until then. The file is that of `find_spots`, byte
+for byte.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from braggio.batch.parts import Part
+from braggio.batch.staging import Staging, digest
+from braggio.batch.workers import streamed
+from braggio.errors import FormatError, MetadataError, about
+from braggio.formats.hdf5 import ChunkedStack
+from braggio.formats.mccd_h5 import open_frames
+from braggio.formats.spots_h5 import column_names, read_columns, read_warnings
+from braggio.laue.masks import Found
+from braggio.laue.options import Options
+from braggio.laue.provenance import identity
+from braggio.laue.search import Search
+from braggio.laue.stack import MIN_BAND, FileStack, FrameWindow, RowBand, available_memory, free_bytes
+from braggio.laue.stats import PixelStats, stack_stats
+
+_MAPS = ("avg", "std", "iqr", "max", "arg", "spread")
+
+
+@dataclass(frozen=True)
+class PartOptions:
+    """What every step of a search is told.
+
+    Attributes
+    ----------
+    output : Path
+        The file that is made in the end.
+    options : Options
+    dataset, mask, memory, threads
+        As of `find_spots`.
+    overwrite, durable : bool
+    """
+
+    output: Path
+    options: Options
+    dataset: str | None = None
+    mask: ArrayLike | None = None
+    memory: int | None = None
+    threads: int = 1
+    overwrite: bool = False
+    durable: bool = False
+
+
+def part_counts(source: str | os.PathLike[str], frames: int, dataset: str | None = None) -> tuple[int, int]:
+    """(bands of rows, blocks of masks) for parts of at most so many frames; bands are not smaller than a chunk.
+
+    A dataset whose chunks are whole frames has one band: each further one would decode everything again.
+    """
+    with about(source), open_frames(source, dataset) as (chunked, _, _):
+        blocks = -(-chunked.shape[0] // frames)
+        return min(blocks, len(_bands(chunked))), blocks
+
+
+def stats_part(source: str | os.PathLike[str], part: Part, told: PartOptions) -> list[Path]:
+    """The background of a band of rows over all frames.
+
+    Parameters
+    ----------
+    source : path
+        As of `find_spots`.
+    part : Part
+    told : PartOptions
+
+    Returns
+    -------
+    list of Path
+        What it made; nothing when the output of this very search is there.
+
+    Raises
+    ------
+    BraggioError
+        As `find_spots` does; the work of other parts stays.
+    """
+    with _step(source, told) as (search, staging, chunked, _):
+        if staging is None:
+            return []
+        bands = part.of(_bands(chunked))
+        rows = range(bands[0].start, bands[-1].stop)
+        band = RowBand(chunked, rows)
+        most = max(free_bytes(band, _memory(told)) // 2, MIN_BAND)
+        stats = stack_stats(
+            FileStack(band, told.threads), search.record, told.options, most, told.threads, first_row=rows.start
+        )
+        path = _path(staging, part, "stats")
+        with _writing(path) as write:
+            for name in _MAPS:
+                write(name, getattr(stats, name))
+            write("kept", np.asarray(stats.kept))
+        return [path]
+
+
+def masks_part(source: str | os.PathLike[str], part: Part, told: PartOptions, *, bands: int) -> list[Path]:
+    """The masks of a block of frames and their spots, after all `bands` of the background.
+
+    Parameters, returns and errors are those of `stats_part`; a MetadataError also when a band is not there.
+    """
+    with _step(source, told) as (search, staging, chunked, _):
+        if staging is None:
+            return []
+        groups = part.of(range(len(search.groups)))
+        stack = _frames_of(search, chunked, groups, told)
+        masks = search.masks(stack, _stats(search, staging, bands), _Wanted(search))  # type: ignore[arg-type]
+        path = _path(staging, part, "masks")
+        with _writing(path) as write:
+            for found in streamed(masks.find, groups, threads=told.threads, state=masks.scratch):
+                for name, array in _arrays(found).items():
+                    write(f"{found.index}/{name}", array)
+        return [path]
+
+
+def join_parts(source: str | os.PathLike[str], told: PartOptions, *, bands: int, blocks: int) -> tuple[str, ...]:
+    """One file of what all parts have found.
+
+    Returns
+    -------
+    tuple of str
+        What a user should know; also when the output of this very search is there already.
+
+    Raises
+    ------
+    BraggioError
+        As `find_spots` does; a MetadataError when a part is not there.
+    """
+    with _step(source, told) as (search, staging, _, file), ExitStack() as opened:
+        if staging is None:
+            return read_warnings(told.output)
+        stats = _stats(search, staging, bands)
+        parts = [opened.enter_context(_Reader(_path(staging, part, "masks"))) for part in Part(1, blocks).all()]
+        staging.path(told.output.name).unlink(missing_ok=True)
+        writer = search.writer(staging.path(told.output.name), overwrite=True)
+        report = search.conclude(stats, _found(search, parts), writer, file=file)
+        staging.publish([told.output.name])
+        return report.warnings
+
+
+class _Wanted:
+    def __init__(self, search: Search) -> None:
+        self.arrays = search.arrays
+        self.gzip = search.options.compression == "gzip"
+
+    def wants(self, name: str) -> bool:
+        return name in self.arrays
+
+    def encode(self, name: str, array: NDArray[Any]) -> Any:
+        from braggio.formats.hdf5 import encode_gzip
+
+        return encode_gzip(array) if self.gzip else array
+
+
+@contextmanager
+def _step(
+    source: str | os.PathLike[str], told: PartOptions
+) -> Iterator[tuple[Search, Staging | None, ChunkedStack, Any]]:
+    """The search, its staging folder (None when all is done) and the open input."""
+    name = os.fspath(source)
+    with about(name), open_frames(name, told.dataset) as (chunked, record, file):
+        search = Search(told.options, record, chunked.shape, mask=told.mask, name=name)
+        known = identity(told.options, record, chunked.shape, name, search.excluded)
+        if _made(told.output, known):
+            yield search, None, chunked, file
+            return
+        staging = Staging(told.output.parent, told.output.name, digest(known), durable=told.durable)
+        staging.begin([told.output.name], overwrite=told.overwrite, shared=True)
+        with staging:
+            yield search, staging, chunked, file
+
+
+def _made(output: Path, known: dict[str, str]) -> bool:
+    """Whether an output is that of this search."""
+    try:
+        _, info = read_columns(output)
+    except (OSError, FormatError):
+        return False
+    return all(info.get(name) == value for name, value in known.items())
+
+
+def _memory(told: PartOptions) -> int:
+    return told.memory or available_memory() // 4
+
+
+def _bands(chunked: ChunkedStack) -> Sequence[range]:
+    """The smallest bands of rows that can be read without reading others."""
+    height = chunked.shape[1]
+    rows = 1 if chunked.chunks is None else chunked.chunks[1]
+    return [range(start, min(start + rows, height)) for start in range(0, height, rows)]
+
+
+def _frames_of(
+    search: Search, chunked: ChunkedStack, groups: Sequence[int], told: PartOptions
+) -> FrameWindow | FileStack:
+    """The frames of some masks: in memory if they fit, so that deep chunks are decoded once."""
+    members = np.concatenate([search.groups[group] for group in groups] or [np.zeros(0, np.int64)])
+    window = range(int(members.min()), int(members.max()) + 1) if len(members) else range(0)
+    size = len(window) * chunked.shape[1] * chunked.shape[2] * chunked.dtype.itemsize
+    if size <= free_bytes(chunked, _memory(told)):
+        return FrameWindow(chunked, window, told.threads)
+    return FileStack(chunked, told.threads)
+
+
+def _stats(search: Search, staging: Staging, bands: int) -> PixelStats:
+    """The background of all bands."""
+    pieces: dict[str, list[NDArray[Any]]] = {}
+    for part in Part(1, bands).all():
+        with _Reader(_path(staging, part, "stats")) as read:
+            for name in (*_MAPS, "kept"):
+                pieces.setdefault(name, []).append(read(name))
+    maps = {name: np.concatenate(pieces[name]) for name in _MAPS}
+    if any(values.shape != search.shape[1:] for values in maps.values()):
+        raise FormatError(field="part", expected=f"maps of {search.shape[1:]}", found=maps["avg"].shape)
+    if search.options.method == "kruskal":
+        return PixelStats(**maps, kept=np.concatenate(pieces["kept"]), n_removed=None)
+    n_removed = search.options.n_removed(search.shape[0])
+    return PixelStats(**maps, kept=search.shape[0] - n_removed, n_removed=n_removed)
+
+
+def _arrays(found: Found) -> dict[str, NDArray[Any]]:
+    """One mask as arrays; of a payload that is no array, its bytes."""
+    arrays: dict[str, NDArray[Any]] = {
+        "numbers": np.array([found.count, found.saturated], np.int64),
+        "dense": np.array(found.dense, np.int64),
+        "frames": np.array([frame for frame, _ in found.rows], np.int64),
+        "pixel_list": found.pixel_list,
+    }
+    for frame, columns in found.rows:
+        arrays |= {f"{frame}/{name}": values for name, values in columns.items()}
+    for name, index, payload in found.payloads:
+        if payload is not None:
+            data = np.frombuffer(payload, np.uint8) if isinstance(payload, bytes) else payload
+            arrays[f"put/{name}/{index}"] = data
+    return arrays
+
+
+def _found(search: Search, parts: Sequence[_Reader]) -> Iterator[Found]:
+    """What `_arrays` was made of, mask by mask."""
+    encoded = search.options.compression == "gzip"
+    for part, read in zip(Part(1, len(parts)).all(), parts, strict=True):
+        for group in part.of(range(len(search.groups))):
+            count, saturated = read(f"{group}/numbers").tolist()
+            rows = [
+                (frame, {name: read(f"{group}/{frame}/{name}") for name in column_names(search.extra)})
+                for frame in read(f"{group}/frames").tolist()
+            ]
+            payloads = []
+            for key in read.names(f"{group}/put/"):
+                name, _, index = key.rpartition("/")
+                data = read(f"{group}/put/{key}")
+                payloads.append((name, int(index), data.tobytes() if encoded else data))
+            dense = read(f"{group}/dense").tolist()
+            yield Found(
+                index=group,
+                payloads=payloads,
+                count=count,
+                pixel_list=read(f"{group}/pixel_list"),
+                rows=rows,
+                dense=dense,
+                saturated=saturated,
+            )
+
+
+def _path(staging: Staging, part: Part, step: str) -> Path:
+    return staging.path(f"{part.note(step)}.npz")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Any]:
+    """A function that adds an array to an .npz file, which gets its name at the end."""
+    half = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}.part")
+    try:
+        with zipfile.ZipFile(half, "x") as archive:
+
+            def write(name: str, array: NDArray[Any]) -> None:
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+            yield write
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+class _Reader:
+    """Arrays of an .npz file, one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except FileNotFoundError as error:
+            raise MetadataError(
+                "run the plan again", path=path, field="part", expected="a file", found="none"
+            ) from error
+        except zipfile.BadZipFile as error:
+            raise FormatError(f"not what a part has found: {error}", path=path, field="part") from error
+        self._names = self._archive.namelist()
+
+    def names(self, prefix: str) -> list[str]:
+        """What follows the prefix in the names that have it."""
+        return [name.removeprefix(prefix).removesuffix(".npy") for name in self._names if name.startswith(prefix)]
+
+    def __call__(self, name: str) -> NDArray[Any]:
+        try:
+            with self._archive.open(f"{name}.npy") as file:
+                return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise FormatError(f"not what a part has found: {error}", path=self._path, field=name) from error
+
+    def __enter__(self) -> _Reader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._archive.close()
