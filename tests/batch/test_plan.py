@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from laue import made as laue_made
 from makers import noisy, write_series
 
 from braggio.batch.plan import Plan, Task, inputs_of, make_plan, read_plan
+from braggio.batch.run import run_plan
 from braggio.errors import FormatError, MetadataError, UnsupportedError
-from braggio.recipes import tasks_of
+from braggio.recipes import perform, tasks_of
 
 
 @pytest.fixture
@@ -102,3 +105,32 @@ def test_what_cannot_be_split(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     (task,) = tasks_of("smv", [str(path)], {}, split=2)  # it will tell what is wrong when it is run
     assert task.recipe == "smv"
+
+
+@pytest.mark.parametrize("recipe", ["smv/scan", "smv/write", "smv/join", "spots/stats", "spots/masks", "spots/join"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"part": 5, "parts": 5},
+        {"part": [1], "parts": [1]},
+        {"part": [0, 1], "parts": [0, 1]},
+        {"part": ["1", "2"], "parts": ["1", "2"]},
+        {"part": [1, 10**15], "parts": [10**15, 10**15]},
+        {"part": [1.5, 2], "parts": [1, None]},
+    ],
+    ids=str,
+)
+def test_steps_of_a_plan_that_somebody_else_wrote(recipe: str, params: dict[str, Any], tmp_path: Path) -> None:
+    """A typed failure, at once, and no litter under a visible name."""
+    if recipe.startswith("smv"):
+        paths = write_series(tmp_path / "raw", [noisy(-100)])
+    else:
+        paths = [laue_made.write_mccd_h5(tmp_path / "x.h5", laue_made.stack(20)[0])]
+    task = Task(recipe, "f", inputs_of(paths), params)
+    report = run_plan(make_plan(tmp_path / "out", [task]), perform, engine="none")
+    if report.failed:
+        assert report.failed[0].error in ("FormatError", "MetadataError")
+    else:  # the first of very many parts of one frame: an empty one
+        assert params.get("part") == [1, 10**15]
+    assert not list((tmp_path / "out").glob("[!.]*"))

@@ -28,9 +28,9 @@ def told(output: Path, **params: Any) -> PartOptions:
 def in_parts(source: Path, output: Path, bands: int, blocks: int, **params: Any) -> tuple[str, ...]:
     """All steps, the later parts first."""
     order = told(output, **params)
-    for part in reversed(Part(1, bands).all()):
+    for part in reversed(list(Part(1, bands).all())):
         assert all(path.is_file() for path in stats_part(source, part, order))
-    for part in reversed(Part(1, blocks).all()):
+    for part in reversed(list(Part(1, blocks).all())):
         assert all(path.is_file() for path in masks_part(source, part, order, bands=bands))
     return join_parts(source, order, bands=bands, blocks=blocks)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -37,6 +37,6 @@ class Part:
         """Name of the file in which a step leaves what it has found, without a suffix."""
         return f"{step}-{self.number}-of-{self.count}"
 
-    def all(self) -> list[Part]:
-        """Every part of the input."""
-        return [replace(self, number=number) for number in range(1, self.count + 1)]
+    def all(self) -> Iterator[Part]:
+        """Every part of the input; one by one, for the count may come from a file."""
+        return (replace(self, number=number) for number in range(1, self.count + 1))

@@ -421,12 +421,22 @@ def read_columns(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]],
     return columns, info
 
 
-def read_warnings(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """What the search had to tell."""
+def read_info(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The attributes of `info`, and what the search had to tell.
+
+    Raises
+    ------
+    FormatError
+        Not a file of spots.
+    """
     import h5py
 
-    with h5py.File(path, "r") as file:
-        return tuple(text.decode() for text in file["info/warnings"][()])
+    try:
+        with h5py.File(path, "r") as file:
+            info = {key: _plain(value) for key, value in file["info"].attrs.items()}
+            return info, tuple(file["info/warnings"].asstr()[()])
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FormatError(str(error), path=os.fspath(path), expected="an HDF5 file of spots") from None
 
 
 def _plain(value: Any) -> Any:

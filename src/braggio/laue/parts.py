@@ -10,7 +10,7 @@ import os
 import secrets
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from braggio.batch.workers import streamed
 from braggio.errors import FormatError, MetadataError, about
 from braggio.formats.hdf5 import ChunkedStack
 from braggio.formats.mccd_h5 import open_frames
-from braggio.formats.spots_h5 import column_names, read_columns, read_warnings
+from braggio.formats.spots_h5 import column_names, read_info
 from braggio.laue.masks import Found
 from braggio.laue.options import Options
 from braggio.laue.provenance import identity
@@ -93,6 +93,8 @@ def stats_part(source: str | os.PathLike[str], part: Part, told: PartOptions) ->
         if staging is None:
             return []
         bands = part.of(_bands(chunked))
+        if not bands:
+            raise MetadataError(field="part", expected=f"at most {len(_bands(chunked))} bands", found=part.count)
         rows = range(bands[0].start, bands[-1].stop)
         band = RowBand(chunked, rows)
         most = max(free_bytes(band, _memory(told)) // 2, MIN_BAND)
@@ -139,14 +141,13 @@ def join_parts(source: str | os.PathLike[str], told: PartOptions, *, bands: int,
     BraggioError
         As `find_spots` does; a MetadataError when a part is not there.
     """
-    with _step(source, told) as (search, staging, _, file), ExitStack() as opened:
+    with _step(source, told) as (search, staging, _, file):
         if staging is None:
-            return read_warnings(told.output)
+            return read_info(told.output)[1]
         stats = _stats(search, staging, bands)
-        parts = [opened.enter_context(_Reader(_path(staging, part, "masks"))) for part in Part(1, blocks).all()]
         staging.path(told.output.name).unlink(missing_ok=True)
         writer = search.writer(staging.path(told.output.name), overwrite=True)
-        report = search.conclude(stats, _found(search, parts), writer, file=file)
+        report = search.conclude(stats, _found(search, staging, blocks), writer, file=file)
         staging.publish([told.output.name])
         return report.warnings
 
@@ -186,7 +187,7 @@ def _step(
 def _made(output: Path, known: dict[str, str]) -> bool:
     """Whether an output is that of this search."""
     try:
-        _, info = read_columns(output)
+        info, _ = read_info(output)
     except (OSError, FormatError):
         return False
     return all(info.get(name) == value for name, value in known.items())
@@ -248,31 +249,35 @@ def _arrays(found: Found) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _found(search: Search, parts: Sequence[_Reader]) -> Iterator[Found]:
-    """What `_arrays` was made of, mask by mask."""
-    encoded = search.options.compression == "gzip"
-    for part, read in zip(Part(1, len(parts)).all(), parts, strict=True):
-        for group in part.of(range(len(search.groups))):
-            count, saturated = read(f"{group}/numbers").tolist()
-            rows = [
-                (frame, {name: read(f"{group}/{frame}/{name}") for name in column_names(search.extra)})
-                for frame in read(f"{group}/frames").tolist()
-            ]
-            payloads = []
-            for key in read.names(f"{group}/put/"):
-                name, _, index = key.rpartition("/")
-                data = read(f"{group}/put/{key}")
-                payloads.append((name, int(index), data.tobytes() if encoded else data))
-            dense = read(f"{group}/dense").tolist()
-            yield Found(
-                index=group,
-                payloads=payloads,
-                count=count,
-                pixel_list=read(f"{group}/pixel_list"),
-                rows=rows,
-                dense=dense,
-                saturated=saturated,
-            )
+def _found(search: Search, staging: Staging, blocks: int) -> Iterator[Found]:
+    """What the parts have noted, mask by mask."""
+    for part in Part(1, blocks).all():
+        with _Reader(_path(staging, part, "masks")) as read:
+            for group in part.of(range(len(search.groups))):
+                yield _mask(search, read, group)
+
+
+def _mask(search: Search, read: _Reader, group: int) -> Found:
+    """What `_arrays` was made of."""
+    count, saturated = read(f"{group}/numbers").tolist()
+    rows = [
+        (frame, {name: read(f"{group}/{frame}/{name}") for name in column_names(search.extra)})
+        for frame in read(f"{group}/frames").tolist()
+    ]
+    payloads = []
+    for key in read.names(f"{group}/put/"):
+        name, _, index = key.rpartition("/")
+        data = read(f"{group}/put/{key}")
+        payloads.append((name, int(index), data.tobytes() if search.options.compression == "gzip" else data))
+    return Found(
+        index=group,
+        payloads=payloads,
+        count=count,
+        pixel_list=read(f"{group}/pixel_list"),
+        rows=rows,
+        dense=read(f"{group}/dense").tolist(),
+        saturated=saturated,
+    )
 
 
 def _path(staging: Staging, part: Part, step: str) -> Path:

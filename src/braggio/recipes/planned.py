@@ -11,7 +11,7 @@ from typing import Any
 from braggio.batch.parts import Part
 from braggio.batch.plan import Task, inputs_of
 from braggio.batch.work import Recipe
-from braggio.errors import MetadataError
+from braggio.errors import FormatError, MetadataError
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,34 @@ def arguments_of(params: Mapping[str, Any]) -> dict[str, Any]:
     {'beam_center': (64, 64), 'voltage': 200}
     """
     return {name: tuple(value) if isinstance(value, list) else value for name, value in params.items()}
+
+
+def part_of(task: Task) -> Part:
+    """The part that a step of a task takes.
+
+    Raises
+    ------
+    FormatError, MetadataError
+        Its parameters name none.
+    """
+    part = task.params.get("part")
+    if not isinstance(part, list) or len(part) != 2 or not all(type(number) is int for number in part):
+        raise FormatError(field="part", expected="two integers", found=repr(part)[:40])
+    return Part(*part)
+
+
+def counts_of(task: Task) -> tuple[int, int]:
+    """How many parts both steps have.
+
+    Raises
+    ------
+    FormatError
+        The parameters do not tell.
+    """
+    counts = task.params.get("parts")
+    if not isinstance(counts, list) or len(counts) != 2 or not all(type(each) is int and each > 0 for each in counts):
+        raise FormatError(field="parts", expected="two positive integers", found=repr(counts)[:40])
+    return counts[0], counts[1]
 
 
 def in_steps(task: Task, steps: Sequence[tuple[str, int]]) -> list[Task]:

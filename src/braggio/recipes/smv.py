@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from braggio.batch.parts import Part
 from braggio.batch.plan import Task, inputs_of
 from braggio.batch.work import Made, Manner, Recipe
 from braggio.errors import BraggioError
-from braggio.recipes.planned import Planned, arguments_of, in_steps
+from braggio.recipes.planned import Planned, arguments_of, counts_of, in_steps, part_of
 
 
 def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
@@ -25,8 +24,8 @@ def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
 def _run(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.microed import convert_series
 
-    files = [each.path for each in task.inputs]
-    report = convert_series(files, out, overwrite=manner.overwrite, durable=manner.durable, **arguments_of(task.params))
+    how = {"overwrite": manner.overwrite, "durable": manner.durable, **_params(task)}
+    report = convert_series(_files(task), out, **how)
     return Made([*report.outputs, report.record], report.warnings)
 
 
@@ -35,8 +34,7 @@ def _split(task: Task, frames: int) -> list[Task]:
     from braggio.microed.parts import frame_count
 
     try:
-        files = [each.path for each in task.inputs]
-        parts = -(-frame_count(files, permissive=bool(task.params.get("permissive"))) // frames)
+        parts = -(-frame_count(_files(task), permissive=bool(task.params.get("permissive"))) // frames)
     except (BraggioError, OSError):
         return [task]  # the task will tell
     return in_steps(task, [("scan", parts), ("write", parts)]) if parts > 1 else [task]
@@ -45,20 +43,27 @@ def _split(task: Task, frames: int) -> list[Task]:
 def _part(task: Task, out: Path, manner: Manner, *, step: str) -> Made:
     from braggio.microed import parts
 
-    params = arguments_of(task.params)
-    part, _ = Part(*params.pop("part")), params.pop("parts")
     make = {"scan": parts.scan_part, "write": parts.write_part}[step]
-    files = [each.path for each in task.inputs]
-    return Made(make(files, out, part, overwrite=manner.overwrite, durable=manner.durable, **params))
+    how = {"overwrite": manner.overwrite, "durable": manner.durable, **_params(task)}
+    return Made(make(_files(task), out, part_of(task), **how))
 
 
 def _join(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.microed.parts import join_parts
 
-    params = arguments_of(task.params)
-    files, (_, parts) = [each.path for each in task.inputs], params.pop("parts")
-    report = join_parts(files, out, parts, overwrite=manner.overwrite, durable=manner.durable, **params)
+    _, count = counts_of(task)
+    how = {"overwrite": manner.overwrite, "durable": manner.durable, **_params(task)}
+    report = join_parts(_files(task), out, count, **how)
     return Made([*report.outputs, report.record], report.warnings)
+
+
+def _files(task: Task) -> list[str]:
+    return [each.path for each in task.inputs]
+
+
+def _params(task: Task) -> dict[str, Any]:
+    """Of `convert_series`."""
+    return arguments_of({name: value for name, value in task.params.items() if name not in ("part", "parts")})
 
 
 def _loses(task: Task, out: Path) -> str:

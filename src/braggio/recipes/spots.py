@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from braggio.batch.parts import Part
 from braggio.batch.plan import Task
 from braggio.batch.staging import durably
 from braggio.batch.work import Made, Manner, Recipe
 from braggio.errors import BraggioError
-from braggio.recipes.planned import Planned, file_tasks, in_steps
+from braggio.recipes.planned import Planned, counts_of, file_tasks, in_steps, part_of
 
 if TYPE_CHECKING:
     from braggio.laue.parts import PartOptions
@@ -57,20 +56,20 @@ def _told(task: Task, out: Path, manner: Manner) -> PartOptions:
 def _stats(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.laue.parts import stats_part
 
-    return Made(stats_part(task.inputs[0].path, Part(*task.params["part"]), _told(task, out, manner)))
+    return Made(stats_part(task.inputs[0].path, part_of(task), _told(task, out, manner)))
 
 
 def _masks(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.laue.parts import masks_part
 
-    bands, _ = task.params["parts"]
-    return Made(masks_part(task.inputs[0].path, Part(*task.params["part"]), _told(task, out, manner), bands=bands))
+    bands, _ = counts_of(task)
+    return Made(masks_part(task.inputs[0].path, part_of(task), _told(task, out, manner), bands=bands))
 
 
 def _join(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.laue.parts import join_parts
 
-    bands, blocks = task.params["parts"]
+    bands, blocks = counts_of(task)
     warnings = join_parts(task.inputs[0].path, _told(task, out, manner), bands=bands, blocks=blocks)
     return Made(_outputs(task, out), warnings)
 
