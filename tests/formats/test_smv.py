@@ -367,6 +367,12 @@ def test_decimals_keep_a_long_scan() -> None:
     assert float(decimal(0.0250793404)) == 0.0250793404
 
 
+def test_decimals_of_zeros_and_of_numpy() -> None:
+    """Whatever was asked before; a numpy float prints as its number, not as what it is."""
+    assert [decimal(number) for number in (0.0, -0.0, 0.0, 1.0)] == ["0.0", "-0.0", "0.0", "1.0"]
+    assert decimal(np.float64(3e-11)) == "3e-11"
+
+
 @pytest.mark.parametrize("value", [1e-12, -3e-11, 1e16, 123456.0])
 def test_decimals_do_not_lose_a_small_or_large_value(value: float) -> None:
     """A float that is not 0 is not written as 0."""

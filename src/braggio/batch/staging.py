@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -108,10 +109,12 @@ class Staging:
 
     def _require_free(self, outputs: Sequence[str]) -> None:
         for name in outputs:
-            path = self.target / name
-            if os.path.lexists(path) and not path.is_file():
+            path = os.path.join(self.target, name)
+            if not os.path.lexists(path):
+                continue
+            if not os.path.isfile(path):
                 raise OutputError("exists and is not a file", path=path)
-            if os.path.lexists(path) and not self._overwrite and not self._resuming:
+            if not self._overwrite and not self._resuming:
                 raise OutputError("exists; pass overwrite to replace it", path=path)
 
     def path(self, name: str) -> Path:
@@ -120,8 +123,8 @@ class Staging:
 
     def finished(self, name: str, size: int) -> bool:
         """Say whether an earlier run of this task made `name`, here or (cut off while renaming) in the target."""
-        places = [self.folder] + ([self.target] if (self.folder / _PUBLISHING).exists() else [])
-        return any(place.joinpath(name).is_file() and place.joinpath(name).stat().st_size == size for place in places)
+        places = (self.folder, self.target) if self._resuming else (self.folder,)
+        return any(_file_size(os.path.join(place, name)) == size for place in places)
 
     def publish(self, outputs: Sequence[str], record: str = "", content: bytes = b"") -> None:
         """Rename every output into place, then the record if there is one, then forget the folder.
@@ -176,9 +179,11 @@ class Staging:
         for name in names:
             if self.durable and name == record:
                 sync(self.target)  # the record must not outlive the names it speaks of
-            staged = self.folder / name
-            if staged.exists() or not (self._resuming and (self.target / name).is_file()):
-                os.replace(staged, self.target / name)
+            try:
+                os.replace(os.path.join(self.folder, name), os.path.join(self.target, name))
+            except FileNotFoundError:
+                if not (self._resuming and (self.target / name).is_file()):
+                    raise
         if self.durable:
             sync(self.target)
 
@@ -242,6 +247,15 @@ def durably(target: str | os.PathLike[str], *, overwrite: bool, durable: bool = 
         staging.path(path.name).unlink(missing_ok=True)  # of a run that was cut off
         yield staging.path(path.name)
         staging.publish([path.name])
+
+
+def _file_size(path: str) -> int | None:
+    """Of a file; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def _locked(folder: Path, *, wait: bool, shared: bool = False) -> int:

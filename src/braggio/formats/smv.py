@@ -9,6 +9,7 @@ the fast axis (columns) and SIZE2 the slow one (rows), as dxtbx, fabio and ncemp
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from braggio._core import Clipped, PartFile, Scratch, Sink, Source, parse_smv, transcode
@@ -144,13 +145,13 @@ def _require_clean(key: str) -> None:
 
 
 def _value(key: str, value: Any) -> str:
-    text = (
-        "x".join(map(str, value))
-        if isinstance(value, tuple)
-        else decimal(value)
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, tuple):
+        return _checked(key, "x".join(map(str, value)))
+    return _checked(key, decimal(value) if isinstance(value, float) else str(value))
+
+
+@lru_cache(maxsize=256)  # most lines of a header are those of the frame before
+def _checked(key: str, text: str) -> str:
     if not text.isascii() or not text.isprintable() or _RESERVED & set(text):
         raise MetadataError(field=key, expected="printable ASCII without = ; { }", found=repr(text))
     if key == "DETECTOR_SN" and text.strip().isdigit():
@@ -158,6 +159,14 @@ def _value(key: str, value: Any) -> str:
             "dxtbx takes some numbers for detectors of synchrotrons", field=key, expected="text", found=text
         )
     return text
+
+
+@lru_cache(maxsize=64)
+def _decimal(number: float) -> str:
+    text = f"{number:.10f}".rstrip("0")
+    if abs(float(text) - number) > 1e-9 * abs(number):
+        return repr(number)
+    return text + "0" if text.endswith(".") else text
 
 
 def decimal(number: float) -> str:
@@ -170,10 +179,8 @@ def decimal(number: float) -> str:
     >>> decimal(0.0844), decimal(2.0), decimal(1 / 3), decimal(3e-11)
     ('0.0844', '2.0', '0.3333333333', '3e-11')
     """
-    text = f"{number:.10f}".rstrip("0")
-    if abs(float(text) - number) > 1e-9 * abs(number):
-        return repr(number)
-    return text + "0" if text.endswith(".") else text
+    # Zeros of either sign are one key to a cache, and texts of two.
+    return _decimal(float(number)) if number else f"{number:.1f}"
 
 
 def write_smv(

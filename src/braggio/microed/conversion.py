@@ -6,7 +6,6 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -142,11 +141,13 @@ def _check_inputs_safe(task: Task, staging: Staging) -> None:
     """No output may have the name of an input: SMV and MRC files are inputs too."""
     inputs = {(status.st_dev, status.st_ino) for status in map(os.stat, task.frames.series.files)}
     for name in task.outputs():
-        path = staging.target / name
-        with suppress(FileNotFoundError, NotADirectoryError):  # what does not exist is no input
+        path = os.path.join(staging.target, name)
+        try:
             status = os.stat(path)
-            if (status.st_dev, status.st_ino) in inputs:
-                raise OutputError("is an input; choose another folder", path=path)
+        except (FileNotFoundError, NotADirectoryError):  # what does not exist is no input
+            continue
+        if (status.st_dev, status.st_ino) in inputs:
+            raise OutputError("is an input; choose another folder", path=path)
 
 
 def _earlier(staging: Staging, task: Task) -> SeriesReport | None:
