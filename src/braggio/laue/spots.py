@@ -189,13 +189,15 @@ class _Search:
         self._note_stats(stats)
         writer = self._writer(output, overwrite, keep_masks)
         try:
-            frame2spots, counts = self._write_spots(shown, writer)
+            limits, reachable = shown.threshold(self.options.cutoff)
+            frame2spots, counts = self._write_spots(shown, limits, reachable, writer)
             if isinstance(writer, SpotsWriter):
                 made = Provenance(
                     self.options, self.record, shown, self.stack.shape, self.n_angles, self.constant, name
                 )
                 with_group = None if file is None else file.get("lauecollect")
-                writer.finish(frame2spots, made.stats_arrays(), made.info(), made.notes(self.warnings), with_group)
+                maps, notes = made.stats_arrays(limits, reachable), made.notes(self.warnings)
+                writer.finish(frame2spots, maps, made.info(), notes, with_group, self.threads)
                 writer.publish()
         except BaseException as error:
             if isinstance(writer, SpotsWriter):
@@ -254,10 +256,11 @@ class _Search:
         if self.options.method == "kruskal" or self.options.sync == "blocks":
             self.warnings.extend(block_warnings(self.record, blocks(self.record)))
 
-    def _write_spots(self, stats: PixelStats, writer: Writer) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    def _write_spots(
+        self, stats: PixelStats, limits: NDArray[Any], reachable: NDArray[np.bool_], writer: Writer
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Every mask in order; rows in the order of frames, though a block of frames need not be contiguous."""
         frames, height, width = self.stack.shape
-        limits, reachable = stats.threshold(self.options.cutoff)
         usable = reachable & ~self.excluded & (stats.std >= self.options.min_std)
         allowed = BitMask(height, width)
         allowed.pack(np.ascontiguousarray(usable))
