@@ -12,7 +12,7 @@ import scipy.stats
 from numpy.typing import NDArray
 
 from bench.runner import Case, Context, Goal
-from braggio._core import BitMask, Components
+from braggio._core import BitMask, SpotPass
 from braggio.kernels import label
 from braggio.kernels.kruskal import kruskal
 from braggio.kernels.trimmed import PixelSums, trimmed
@@ -155,7 +155,9 @@ def frame_to_spots(stack: NDArray[np.uint16]) -> Case:
     limits, _ = stats.threshold(3.0)
     level = stats.avg + 3.0 * stats.std
     shape = stack.shape[1:]
-    mask, components = BitMask(*shape), Components()
+    allowed = BitMask(*shape)
+    allowed.pack(np.ones(shape, np.uint8))
+    work = SpotPass(allowed, erosions=1, dilations=2, filter_connectivity=2, label_connectivity=2, min_pixels=1)
     turn = iter(range(1 << 62))
 
     def frame() -> NDArray[np.uint16]:
@@ -163,13 +165,8 @@ def frame_to_spots(stack: NDArray[np.uint16]) -> Case:
 
     def ours(pixels: NDArray | None = None) -> tuple[int, NDArray, NDArray]:
         pixels = frame() if pixels is None else pixels
-        mask.threshold(pixels, limits)
-        mask.erode(1, 2)
-        mask.dilate(2, 2)
-        count = components.label(mask, 2)
-        found = components.measure(pixels, stats.avg)
-        components.boxes(), components.pixel_lists()
-        return count, found["sum"], found["argmax"]
+        found = work.find([pixels], limits, background=stats.avg)
+        return found["count"], found["spots"][0]["sum"], found["spots"][0]["argmax"]
 
     def masked(pixels: NDArray) -> NDArray[np.bool_]:
         return nd.binary_dilation(nd.binary_erosion(pixels >= level, SQUARE), SQUARE, 2)

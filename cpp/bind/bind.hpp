@@ -63,6 +63,7 @@ void add_records(py::module_& module);
 void add_images(py::module_& module);
 void add_mask(py::module_& module);
 void add_label(py::module_& module);
+void add_spot_pass(py::module_& module);
 void add_trimmed(py::module_& module);
 void add_peaks(py::module_& module);
 void add_ranks(py::module_& module);

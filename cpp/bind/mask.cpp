@@ -1,26 +1,15 @@
 #include "braggio/mask.hpp"
 
-#include "bind.hpp"
+#include "components.hpp"
 
 namespace braggio::bind {
 namespace {
 
-Structure structure_of(int connectivity) {
-  if (connectivity != 1 && connectivity != 2) throw py::value_error("connectivity must be 1 or 2");
-  return static_cast<Structure>(connectivity);
-}
-
-void require_shape(const py::array& array, const BitMask& mask, const char* name) {
-  if (array.ndim() != 2 || static_cast<std::size_t>(array.shape(0)) != mask.height() ||
-      static_cast<std::size_t>(array.shape(1)) != mask.width())
-    throw py::value_error(std::string(name) + " must have the shape of the mask");
-}
-
 void set_threshold(BitMask& self, const py::array& frame, const py::array& limits) {
   require_contiguous(frame, "frame");
   require_contiguous(limits, "threshold");
-  require_shape(frame, self, "frame");
-  require_shape(limits, self, "threshold");
+  require_shape(frame, self.height(), self.width(), "frame");
+  require_shape(limits, self.height(), self.width(), "threshold");
   const PixelType type = array_type(frame);
   if (array_type(limits) != type) throw py::value_error("threshold must have the dtype of frame");
   const Level level = chosen_level();
@@ -38,7 +27,7 @@ void require_bytes(const py::array& array) {
 
 void set_bytes(BitMask& self, const py::array& mask) {
   require_contiguous(mask, "mask");
-  require_shape(mask, self, "mask");
+  require_shape(mask, self.height(), self.width(), "mask");
   require_bytes(mask);
   const auto* bytes = static_cast<const std::uint8_t*>(mask.data());
   const Level level = chosen_level();
@@ -48,7 +37,7 @@ void set_bytes(BitMask& self, const py::array& mask) {
 
 void get_bytes(const BitMask& self, const py::array& out) {
   require_writeable(out, "out");
-  require_shape(out, self, "out");
+  require_shape(out, self.height(), self.width(), "out");
   require_bytes(out);
   auto* bytes = static_cast<std::uint8_t*>(const_cast<void*>(out.data()));
   py::gil_scoped_release release;
@@ -60,7 +49,6 @@ void get_bytes(const BitMask& self, const py::array& out) {
 void add_mask(py::module_& module) {
   py::class_<BitMask>(module, "BitMask", "A 2-D mask as packed bits.")
       .def(py::init<std::size_t, std::size_t>(), py::arg("height"), py::arg("width"))
-      .def(py::init<const BitMask&>(), py::arg("other"))
       .def_property_readonly("height", &BitMask::height)
       .def_property_readonly("width", &BitMask::width)
       .def("threshold", &set_threshold, py::arg("frame").noconvert(), py::arg("limits").noconvert(),
@@ -74,12 +62,6 @@ void add_mask(py::module_& module) {
           "dilate",
           [](BitMask& self, std::size_t steps, int c) { dilate(self, steps, structure_of(c), chosen_level()); },
           py::arg("steps"), py::arg("connectivity"), py::call_guard<py::gil_scoped_release>())
-      .def(
-          "unite", [](BitMask& self, const BitMask& other) { unite(self, other, chosen_level()); }, py::arg("other"),
-          py::call_guard<py::gil_scoped_release>())
-      .def(
-          "intersect", [](BitMask& self, const BitMask& other) { intersect(self, other, chosen_level()); },
-          py::arg("other"), py::call_guard<py::gil_scoped_release>())
       .def(
           "count", [](const BitMask& self) { return count(self, chosen_level()); },
           py::call_guard<py::gil_scoped_release>());

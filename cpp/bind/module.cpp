@@ -16,6 +16,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   braggio::bind::add_images(module);
   braggio::bind::add_mask(module);
   braggio::bind::add_label(module);
+  braggio::bind::add_spot_pass(module);
   braggio::bind::add_trimmed(module);
   braggio::bind::add_peaks(module);
   braggio::bind::add_ranks(module);

@@ -1,7 +1,7 @@
 """Typed face of the compiled core."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,10 +167,7 @@ def work_images(
 ) -> int: ...
 
 class BitMask:
-    @overload
     def __init__(self, height: int, width: int) -> None: ...
-    @overload
-    def __init__(self, other: BitMask) -> None: ...
     @property
     def height(self) -> int: ...
     @property
@@ -180,8 +177,6 @@ class BitMask:
     def unpack(self, out: NDArray[Any]) -> None: ...
     def erode(self, steps: int, connectivity: int) -> None: ...
     def dilate(self, steps: int, connectivity: int) -> None: ...
-    def unite(self, other: BitMask) -> None: ...
-    def intersect(self, other: BitMask) -> None: ...
     def count(self) -> int: ...
 
 class Components:
@@ -190,17 +185,36 @@ class Components:
     @property
     def count(self) -> int: ...
     def fill(self, out: NDArray[Any], zeroed: bool = False) -> None: ...
-    def split(self, heights: NDArray[Any], reach: int) -> int: ...
     def boxes(self) -> NDArray[Any]: ...
     def pixel_lists(self) -> tuple[NDArray[Any], NDArray[Any]]: ...
-    def measure(
+    def measure(self, image: NDArray[Any]) -> dict[str, NDArray[Any]]: ...
+
+class SpotPass:
+    def __init__(
         self,
-        image: NDArray[Any],
+        allowed: BitMask,
+        *,
+        erosions: int,
+        dilations: int,
+        filter_connectivity: int,
+        label_connectivity: int,
+        min_pixels: int,
+    ) -> None: ...
+    def find(
+        self,
+        frames: Sequence[NDArray[Any]],
+        limits: NDArray[Any],
+        *,
         background: NDArray[Any] | None = None,
         noise: NDArray[Any] | None = None,
         saturation: NDArray[Any] | None = None,
-    ) -> dict[str, NDArray[Any]]: ...
+        heights: NDArray[Any] | None = None,
+        reach: int = 0,
+        arrays: set[str] = ...,
+        gzip: bool = False,
+    ) -> dict[str, Any]: ...
 
+def deflate_shuffled(values: NDArray[Any]) -> bytes: ...
 def trimmed(
     stack: NDArray[Any],
     n_removed: int,

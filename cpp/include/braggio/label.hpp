@@ -1,10 +1,9 @@
 // Connected components of a packed mask, found over runs of pixels, and what an image holds inside each.
 //
-// Runs come out of the words by counting trailing zeros; runs of neighbouring rows that touch are joined by a
-// union-find whose root is always the smaller run. Runs stand in raster order, so roots numbered in order of appearance
-// number the components in raster order of their first pixels: the order of scipy.ndimage.label, for any mask and
-// width. After He, Chao and Suzuki, IEEE Trans. Image Process. 17 (2008) 749; runs on packed bits after Lee et al.
-// (2021).
+// Runs of neighbouring rows that touch are joined by a union-find whose root is always the smaller run. Runs stand in
+// raster order, so roots numbered in order of appearance number the components in raster order of their first pixels:
+// the order of scipy.ndimage.label, for any mask and width. After He, Chao and Suzuki, IEEE Trans. Image Process. 17
+// (2008) 749; runs on packed bits after Lee et al. (2021).
 #pragma once
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "braggio/mask.hpp"
+#include "braggio/runs.hpp"
 
 namespace braggio {
 
@@ -64,7 +64,7 @@ class Components {
   std::size_t label(const BitMask& mask, Structure structure, std::int64_t min_pixels = 1) {
     height_ = mask.height();
     width_ = mask.width();
-    find_runs(mask);
+    runs_.find(mask);
     join_runs(structure == Structure::square ? 1 : 0);
     number_roots();
     if (min_pixels > 1) drop_small(min_pixels);
@@ -80,27 +80,35 @@ class Components {
     const std::int32_t* limit = labels + height_ * width_;
     for (std::size_t y = 0; y < height_; ++y, labels += width_) {
       if (!zeroed) std::fill_n(labels, width_, 0);
-      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run)
-        fill_run(labels + begin_[run], labels + end_[run], limit, label_[run]);
+      for (std::size_t run = runs_.first[y]; run < runs_.first[y + 1]; ++run)
+        fill_run(labels + runs_.begin[run], labels + runs_.end[run], limit, label_[run]);
     }
+  }
+
+  // fn(component index, row, begin, end of the columns) for every run that was not dropped, in raster order.
+  template <class Fn>
+  void each_run(Fn&& fn) const {
+    for (std::size_t y = 0; y < height_; ++y)
+      for (std::size_t run = runs_.first[y]; run < runs_.first[y + 1]; ++run)
+        if (label_[run] != 0) fn(static_cast<std::size_t>(label_[run] - 1), y, runs_.begin[run], runs_.end[run]);
   }
 
   std::vector<std::int64_t> pixels() const {
     std::vector<std::int64_t> sizes(count_, 0);
-    each_run([&](std::size_t spot, std::size_t, std::size_t run) { sizes[spot] += end_[run] - begin_[run]; });
+    each_run([&](std::size_t spot, std::size_t, std::int32_t begin, std::int32_t end) { sizes[spot] += end - begin; });
     return sizes;
   }
 
   std::vector<Box> boxes() const {
     constexpr std::int32_t most = std::numeric_limits<std::int32_t>::max();
     std::vector<Box> boxes(count_, Box{most, 0, most, 0});
-    each_run([&](std::size_t spot, std::size_t y, std::size_t run) {
+    each_run([&](std::size_t spot, std::size_t y, std::int32_t begin, std::int32_t end) {
       Box& box = boxes[spot];
       const auto row = static_cast<std::int32_t>(y);
       box.row_begin = std::min(box.row_begin, row);
       box.row_end = row + 1;  // rows only grow
-      box.column_begin = std::min(box.column_begin, begin_[run]);
-      box.column_end = std::max(box.column_end, end_[run]);
+      box.column_begin = std::min(box.column_begin, begin);
+      box.column_end = std::max(box.column_end, end);
     });
     return boxes;
   }
@@ -109,8 +117,8 @@ class Components {
   void list_pixels(const std::vector<std::int64_t>& sizes, std::int32_t* list) const {
     std::vector<std::int64_t> next(count_, 0);
     for (std::size_t spot = 1; spot < count_; ++spot) next[spot] = next[spot - 1] + sizes[spot - 1];
-    each_run([&](std::size_t spot, std::size_t y, std::size_t run) {
-      for (std::int32_t x = begin_[run]; x < end_[run]; ++x)
+    each_run([&](std::size_t spot, std::size_t y, std::int32_t begin, std::int32_t end) {
+      for (std::int32_t x = begin; x < end; ++x)
         list[next[spot]++] = static_cast<std::int32_t>(y * width_ + static_cast<std::size_t>(x));
     });
   }
@@ -123,10 +131,10 @@ class Components {
     std::unordered_map<std::size_t, std::int32_t> numbers;
     for (std::size_t y = 0; y < height_; ++y) {
       first.push_back(begin.size());
-      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run) {
+      for (std::size_t run = runs_.first[y]; run < runs_.first[y + 1]; ++run) {
         if (label_[run] == 0) continue;
         std::size_t last = std::numeric_limits<std::size_t>::max();
-        for (std::int32_t x = begin_[run]; x < end_[run]; ++x) {
+        for (std::int32_t x = runs_.begin[run]; x < runs_.end[run]; ++x) {
           const std::size_t part = key(y * width_ + static_cast<std::size_t>(x));
           if (part == last) {
             ++end.back();
@@ -140,10 +148,10 @@ class Components {
       }
     }
     first.push_back(begin.size());
-    begin_ = std::move(begin);
-    end_ = std::move(end);
+    runs_.begin = std::move(begin);
+    runs_.end = std::move(end);
     label_ = std::move(label);
-    first_ = std::move(first);
+    runs_.first = std::move(first);
     return count_ = numbers.size();
   }
 
@@ -174,9 +182,9 @@ class Components {
     std::vector<Spot<T>> spots(count_);
     std::size_t row_ahead = 0, ahead = 0;
     const auto fetch_next = [&] {
-      if (ahead == first_[height_]) return;
-      while (ahead == first_[row_ahead + 1]) ++row_ahead;
-      for (const std::int32_t column : {begin_[ahead], end_[ahead] - 1}) {
+      if (ahead == runs_.first[height_]) return;
+      while (ahead == runs_.first[row_ahead + 1]) ++row_ahead;
+      for (const std::int32_t column : {runs_.begin[ahead], runs_.end[ahead] - 1}) {
         const std::size_t pixel = row_ahead * width_ + static_cast<std::size_t>(column);
         __builtin_prefetch(image + pixel);
         if constexpr (background) __builtin_prefetch(reference.background + pixel);
@@ -186,59 +194,26 @@ class Components {
     };
     for (std::size_t i = 0; i < runs_ahead; ++i) fetch_next();
     for (std::size_t y = 0; y < height_; ++y)
-      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run) {
+      for (std::size_t run = runs_.first[y]; run < runs_.first[y + 1]; ++run) {
         fetch_next();
         if (label_[run] != 0)
           measure_run<background, moments>(spots[static_cast<std::size_t>(label_[run] - 1)], image, reference, y,
-                                           begin_[run], end_[run]);
+                                           runs_.begin[run], runs_.end[run]);
       }
     return spots;
   }
 
-  void find_runs(const BitMask& mask) {
-    first_.resize(height_ + 1);
-    std::size_t run = 0;
-    const std::size_t most = mask.words() * (word_bits / 2) + 1;  // runs of a row
-    for (std::size_t y = 0; y < height_; ++y) {
-      first_[y] = run;
-      if (begin_.size() < run + most) {
-        begin_.resize(2 * begin_.size() + most);
-        end_.resize(begin_.size());
-      }
-      run = runs_of_row(mask.row(y), mask.words(), run);
-    }
-    first_[height_] = run;
-  }
-
-  // The zero words around a row make its neighbours readable at both ends.
-  std::size_t runs_of_row(const std::uint64_t* row, std::size_t words, std::size_t run) {
-    std::int32_t *begin = begin_.data() + run, *end = end_.data() + run;
-    std::uint64_t before = 0;
-    for (std::size_t word = 0; word < words; ++word) {
-      const std::uint64_t bits = row[word];
-      if (bits != 0) {
-        const auto base = static_cast<std::int32_t>(word * word_bits);
-        std::uint64_t starts = bits & ~(bits << 1 | before >> 63);
-        std::uint64_t lasts = bits & ~(bits >> 1 | row[word + 1] << 63);
-        for (; starts != 0; starts &= starts - 1) *begin++ = base + std::countr_zero(starts);
-        for (; lasts != 0; lasts &= lasts - 1) *end++ = base + std::countr_zero(lasts) + 1;
-      }
-      before = bits;
-    }
-    return static_cast<std::size_t>(end - end_.data());
-  }
-
   // reach = 1 lets runs touch at a corner.
   void join_runs(std::int32_t reach) {
-    parent_.resize(first_[height_]);
+    parent_.resize(runs_.first[height_]);
     for (std::size_t y = 0; y < height_; ++y) {
-      std::size_t above = y == 0 ? 0 : first_[y - 1];
-      const std::size_t above_end = y == 0 ? 0 : first_[y];
-      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run) {
-        while (above < above_end && end_[above] + reach <= begin_[run]) ++above;
+      std::size_t above = y == 0 ? 0 : runs_.first[y - 1];
+      const std::size_t above_end = y == 0 ? 0 : runs_.first[y];
+      for (std::size_t run = runs_.first[y]; run < runs_.first[y + 1]; ++run) {
+        while (above < above_end && runs_.end[above] + reach <= runs_.begin[run]) ++above;
         parent_[run] = static_cast<std::uint32_t>(run);
         // A run above that reaches beyond this one may touch the next one too, so `above` stays on it.
-        for (std::size_t other = above; other < above_end && begin_[other] < end_[run] + reach; ++other) {
+        for (std::size_t other = above; other < above_end && runs_.begin[other] < runs_.end[run] + reach; ++other) {
           unite(static_cast<std::uint32_t>(run), static_cast<std::uint32_t>(other));
           above = other;
         }
@@ -271,14 +246,6 @@ class Components {
     for (std::size_t spot = 0; spot < sizes.size(); ++spot)
       if (sizes[spot] >= min_pixels) renumbered[spot + 1] = static_cast<std::int32_t>(++count_);
     for (std::int32_t& label : label_) label = renumbered[static_cast<std::size_t>(label)];
-  }
-
-  // fn(component index, row, run) for every run that was not dropped, in raster order.
-  template <class Fn>
-  void each_run(Fn&& fn) const {
-    for (std::size_t y = 0; y < height_; ++y)
-      for (std::size_t run = first_[y]; run < first_[y + 1]; ++run)
-        if (label_[run] != 0) fn(static_cast<std::size_t>(label_[run] - 1), y, run);
   }
 
   template <bool background, bool moments, class T>
@@ -326,9 +293,7 @@ class Components {
   std::size_t height_ = 0;
   std::size_t width_ = 0;
   std::size_t count_ = 0;
-  std::vector<std::size_t> first_{};   // run index of the first run of each row
-  std::vector<std::int32_t> begin_{};  // half-open columns of each run
-  std::vector<std::int32_t> end_{};
+  Runs runs_{};
   std::vector<std::uint32_t> parent_{};  // at most 2^30 runs in 2^31 pixels
   std::vector<std::int32_t> label_{};    // 0: dropped
 };

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from braggio._core import deflate_shuffled
 from braggio.errors import FormatError, LimitError, TruncatedError, UnsupportedError
 
 GZIP, SHUFFLE = 1, 2  # HDF5 filter numbers
@@ -31,7 +32,8 @@ FILTER_NAMES = {
     32015: "zstd",
     32026: "blosc2",
 }
-GZIP_LEVEL = 4
+GZIP_LEVEL = 4  # as the file says; what is encoded here searches less
+MAP_CHUNK = 1 << 19  # bytes
 MAX_EXACT = 1 << 53  # 64-bit integers are read as float64, which holds them up to here
 
 Region = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
@@ -59,6 +61,25 @@ def encode_gzip(array: NDArray[Any]) -> bytes | None:
     if not array.any():
         return None
     return _deflate(memoryview(np.ascontiguousarray(array).data).cast("B"))
+
+
+def write_map(file: Any, name: str, values: NDArray[Any], pool: Executor) -> None:
+    """A 2-D array as a dataset of gzip and shuffle, in chunks of whole rows that the threads of `pool` encode."""
+    height, width = values.shape
+    rows = min(height, max(1, MAP_CHUNK // (width * values.itemsize)))
+    dataset = file.create_dataset(
+        name, values.shape, values.dtype, chunks=(rows, width), compression="gzip", shuffle=True
+    )
+
+    def encode(start: int) -> bytes:
+        chunk = values[start : start + rows]
+        if len(chunk) < rows:  # the last chunk is whole in the file too
+            chunk = np.concatenate([chunk, np.zeros((rows - len(chunk), width), values.dtype)])
+        return deflate_shuffled(np.ascontiguousarray(chunk))
+
+    starts = range(0, height, rows)
+    for start, stream in zip(starts, pool.map(encode, starts), strict=True):
+        dataset.id.write_direct_chunk((start, 0), stream)
 
 
 def frame_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError, OutputError, UnsupportedError
-from braggio.formats.hdf5 import GZIP_LEVEL, encode_gzip
+from braggio.formats.hdf5 import GZIP_LEVEL, write_map
 
 ROWS = 1 << 16  # of the spot table, written at once
 
@@ -140,16 +141,8 @@ class SpotsWriter:
             shuffle=True,
         )
 
-    def wants(self, name: str) -> bool:
-        """Whether that array is written."""
-        return name in self._arrays
-
-    def encode(self, name: str, array: NDArray[Any]) -> Any:
-        """What `put` takes, made in any thread."""
-        return encode_gzip(array) if self._gzip else array
-
     def put(self, name: str, index: int, payload: Any) -> None:
-        """One frame of a mask array."""
+        """One frame of a mask array: its zlib stream if compressed by gzip, None where it is all zero; else the array itself."""
         if payload is None:
             return
         if self._gzip:
@@ -188,14 +181,16 @@ class SpotsWriter:
         info: Mapping[str, Any],
         notes: Mapping[str, list[str]],
         lauecollect: Any = None,
+        threads: int = 1,
     ) -> None:
         """The rest: ranges of rows per frame, statistics, provenance, and the copied group of the input."""
         self._flush()
         spots = self._file["spots"]
         spots.create_dataset("frame2spotsBE", data=frame2spots)
         spots["I"].attrs["background_subtracted"] = True
-        for name, values in stats.items():
-            self._file.create_dataset(f"stats/{name}", data=values, compression="gzip", shuffle=True)
+        with ThreadPoolExecutor(threads, thread_name_prefix="braggio") as pool:
+            for name, values in stats.items():
+                write_map(self._file, f"stats/{name}", values, pool)
         group = self._file.create_group("info")
         for name, value in info.items():
             group.attrs[name] = value
@@ -299,14 +294,6 @@ class MemoryWriter:
         self.counts = np.zeros(n_masks, np.int32)
         self._columns = [empty_columns(extra, 0)]
         self._pixels = [np.empty(0, np.int32)]
-
-    def wants(self, name: str) -> bool:
-        """Whether that array is kept."""
-        return name in self.arrays
-
-    def encode(self, name: str, array: NDArray[Any]) -> Any:
-        """As it is."""
-        return array
 
     def put(self, name: str, index: int, payload: Any) -> None:
         """One frame of a mask array."""

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio._core import BitMask, Components
-from braggio.formats.spots_h5 import MemoryWriter, SpotsWriter, empty_columns
+from braggio._core import BitMask, SpotPass
+from braggio.formats.spots_h5 import MASK_ARRAYS, empty_columns
 from braggio.kernels.label import begin_end
 from braggio.laue.options import Options
-from braggio.laue.stack import FrameWindow, MemoryStack, Stack
+from braggio.laue.stack import FrameWindow, Stack
 from braggio.laue.stats import PixelStats
 from braggio.laue.sync import Groups
 
 MUCH_MASKED = 0.25  # of a frame: DIALS gives up at this share of strong pixels
 SPLIT_REACH = 3  # pixels: maxima nearer than this are one
 
-Writer = SpotsWriter | MemoryWriter
 FrameSource = Stack | FrameWindow
-
-
-@dataclass
-class Scratch:
-    """What a thread works in."""
-
-    mask: BitMask
-    union: BitMask
-    components: Components
-    bytes: NDArray[np.uint8]
-    labels: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -68,8 +56,10 @@ class MaskPass:
         Columns beside the usual ones.
     saturation : ndarray or None
         One value, from which a pixel is saturated.
-    writer : SpotsWriter or MemoryWriter
-        Encodes the arrays it wants.
+    arrays : tuple of str
+        Those of `MASK_ARRAYS` that are wanted.
+    gzip : bool
+        As streams that HDF5 takes.
     """
 
     options: Options
@@ -80,98 +70,107 @@ class MaskPass:
     allowed: BitMask
     extra: tuple[str, ...]
     saturation: NDArray[Any] | None
-    writer: Writer
+    arrays: tuple[str, ...]
+    gzip: bool
 
-    def scratch(self) -> Scratch:
+    def scratch(self) -> SpotPass:
         """What a thread needs for `find`."""
-        shape = self.stack.shape[1:]
-        return Scratch(
-            BitMask(*shape), BitMask(*shape), Components(), np.empty(shape, np.uint8), np.empty(shape, np.int32)
+        options = self.options
+        return SpotPass(
+            self.allowed,
+            erosions=options.erosions,
+            dilations=options.dilations,
+            filter_connectivity=options.mask_connectivity,
+            label_connectivity=options.label_connectivity,
+            min_pixels=options.min_pixels,
         )
 
-    def find(self, group: int, scratch: Scratch) -> Found:
+    def find(self, group: int, scratch: SpotPass) -> Found:
         """Threshold, filter and unite the frames of a group; label; measure every frame."""
-        options, members = self.options, self.groups[group]
-        payloads: list[tuple[str, int, Any]] = []
-        dense: list[int] = []
-        hold = isinstance(self.stack, MemoryStack) or len(members) == 1
-        held: dict[int, NDArray[Any]] = {}
-        mask, union = scratch.mask, scratch.union
-
-        def emit(name: str, index: int, bits: BitMask) -> None:
-            if self.writer.wants(name):
-                bits.unpack(scratch.bytes)
-                payloads.append(self._encoded(name, index, scratch.bytes))
-
-        for position, frame in enumerate(int(index) for index in members):
-            pixels = self.stack.frame(frame)
-            if hold:
-                held[frame] = pixels
-            target = union if position == 0 else mask
-            target.threshold(pixels, self.limits)
-            target.intersect(self.allowed)
-            if target.count() > MUCH_MASKED * pixels.size:
-                dense.append(frame)
-            emit("masks_raw", frame, target)
-            target.erode(options.erosions, options.mask_connectivity)
-            target.dilate(options.dilations, options.mask_connectivity)
-            emit("masks_filtered", frame, target)
-            if position > 0:
-                union.unite(mask)
-        emit("masks_synced", group, union)
-        components = scratch.components
-        count = components.label(union, options.label_connectivity, options.min_pixels)
-        if options.split and count:
-            count = components.split(self._heights(members), SPLIT_REACH)
-        if self.writer.wants("masks/labels"):
-            components.fill(scratch.labels)
-            payloads.append(self._encoded("masks/labels", group, scratch.labels))
-        pixel_list, sizes = components.pixel_lists()
-        ranges = begin_end(sizes)
-        boxes = components.boxes()
+        members = self.groups[group]
+        frames = _Frames(self.stack, members)
+        found = scratch.find(
+            frames,
+            self.limits,
+            background=self.stats.avg,
+            noise=self.stats.std if self.options.centres else None,
+            saturation=self.saturation if "n_saturated" in self.extra else None,
+            heights=self._heights(frames) if self.options.split else None,
+            reach=SPLIT_REACH,
+            arrays=set(self.arrays),
+            gzip=self.gzip,
+        )
+        ranges = begin_end(found["sizes"])
         rows, saturated = [], 0
-        for frame in (int(index) for index in members):
-            pixels = held[frame] if hold else self.stack.frame(frame)
-            columns, over = self._rows(components, pixels, frame, group)
-            columns["box"][:] = boxes
-            columns["pixel_list_BE"][:] = ranges
-            rows.append((frame, columns))
-            saturated += over
-        return Found(group, payloads, count, pixel_list, rows, dense, saturated)
+        for frame, spots in zip(members.tolist(), found["spots"], strict=True):
+            rows.append((frame, self._columns(spots, found["boxes"], ranges, frame, group)))
+            saturated += 0 if self.saturation is None else int((spots["max"] >= self.saturation).sum())
+        much = MUCH_MASKED * self.limits.size
+        return Found(
+            index=group,
+            payloads=_payloads(found, group, members),
+            count=found["count"],
+            pixel_list=found["pixel_list"],
+            rows=rows,
+            dense=[frame for frame, passed in zip(members.tolist(), found["passed"], strict=True) if passed > much],
+            saturated=saturated,
+        )
 
-    def _encoded(self, name: str, index: int, array: NDArray[Any]) -> tuple[str, int, Any]:
-        """What the writer will put; `array` is used again, so where it is not encoded at once it is copied."""
-        at_once = isinstance(self.writer, SpotsWriter) and self.options.compression == "gzip"
-        return name, index, self.writer.encode(name, array if at_once else array.copy())
-
-    def _heights(self, members: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _heights(self, frames: _Frames) -> NDArray[np.float64]:
         """What spots are split by: net intensity, greatest over the frames of the mask, averaged over 3 x 3 pixels."""
-        net = np.max([self.stack.frame(int(frame)) - self.stats.avg for frame in members], axis=0)
+        net = np.max([frame - self.stats.avg for frame in frames], axis=0)
         rows = np.pad(net, 1, mode="edge")
         rows = rows[:-2] + rows[1:-1] + rows[2:]
         return np.ascontiguousarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9)
 
-    def _rows(
-        self, components: Components, pixels: NDArray[Any], frame: int, group: int
-    ) -> tuple[dict[str, NDArray[Any]], int]:
-        noise = self.stats.std if self.options.centres else None
-        counted = self.saturation if "n_saturated" in self.extra else None
-        found = components.measure(pixels, self.stats.avg, noise, counted)
-        count = components.count
+    def _columns(
+        self, spots: Mapping[str, NDArray[Any]], boxes: NDArray[Any], ranges: NDArray[Any], frame: int, group: int
+    ) -> dict[str, NDArray[Any]]:
+        """The spot table of one frame."""
+        count = len(spots["sum"])
         columns = empty_columns(self.extra, count)
-        columns["I_raw"][:] = found["sum"]
-        columns["I"][:] = found["sum"] - found["background"]
-        columns["n_pixels"][:] = found["n_pixels"]
-        columns["XY"][:] = np.stack(np.divmod(found["argmax"], pixels.shape[1]), axis=1)
+        columns["I_raw"][:] = spots["sum"]
+        columns["I"][:] = spots["sum"] - spots["background"]
+        columns["n_pixels"][:] = spots["n_pixels"]
+        columns["XY"][:] = np.stack(np.divmod(spots["argmax"], self.limits.shape[1]), axis=1)
+        columns["box"][:] = boxes
         columns["frame"][:] = frame
         columns["label"][:] = np.arange(1, count + 1)
         columns["mask"][:] = group
+        columns["pixel_list_BE"][:] = ranges
         if self.options.centres:
-            columns["sigma_I"][:] = np.sqrt(np.maximum(columns["I"], 0.0) + found["variance"])
-            columns["centre"][:] = _centres(found, columns["XY"])
-        if counted is not None:
-            columns["n_saturated"][:] = found["n_saturated"]
-        return columns, 0 if self.saturation is None else int((found["max"] >= self.saturation).sum())
+            columns["sigma_I"][:] = np.sqrt(np.maximum(columns["I"], 0.0) + spots["variance"])
+            columns["centre"][:] = _centres(spots, columns["XY"])
+        if "n_saturated" in columns:
+            columns["n_saturated"][:] = spots.get("n_saturated", 0)
+        return columns
+
+
+class _Frames(Sequence[NDArray[Any]]):
+    """The frames of a mask as a sequence; they stay in memory only where they are already, or where there is one."""
+
+    def __init__(self, stack: FrameSource, members: NDArray[np.int64]) -> None:
+        self._stack = stack
+        self._members = members
+        self._only = stack.frame(int(members[0])) if len(members) == 1 else None
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __getitem__(self, position: Any) -> Any:
+        frame = int(self._members[position])  # its IndexError ends a loop
+        return self._stack.frame(frame) if self._only is None else self._only
+
+
+def _payloads(found: Mapping[str, Any], group: int, members: NDArray[np.int64]) -> list[tuple[str, int, Any]]:
+    """(array, index, what to put there) for the arrays that were asked for."""
+    payloads = []
+    for name in MASK_ARRAYS:
+        if name in ("masks_raw", "masks_filtered"):
+            payloads += [(name, int(frame), data) for frame, data in zip(members, found.get(name, ()), strict=False)]
+        elif name in found:
+            payloads.append((name, group, found[name]))
+    return payloads
 
 
 def saturation_of(options: Options, dtype: np.dtype[Any]) -> NDArray[Any] | None:

@@ -119,7 +119,7 @@ def masks_part(source: str | os.PathLike[str], part: Part, told: PartOptions, *,
             return []
         groups = part.of(range(len(search.groups)))
         stack = _frames_of(search, chunked, groups, told)
-        masks = search.masks(stack, _stats(search, staging, bands), _Wanted(search))  # type: ignore[arg-type]
+        masks = search.masks(stack, search.background(_stats(search, staging, bands)), search.arrays, gzip=search.gzip)
         path = _path(staging, part, "masks")
         with _writing(path) as write:
             for found in streamed(masks.find, groups, threads=told.threads, state=masks.scratch):
@@ -144,26 +144,12 @@ def join_parts(source: str | os.PathLike[str], told: PartOptions, *, bands: int,
     with _step(source, told) as (search, staging, _, file):
         if staging is None:
             return read_info(told.output)[1]
-        stats = _stats(search, staging, bands)
+        background = search.background(_stats(search, staging, bands))
         staging.path(told.output.name).unlink(missing_ok=True)
         writer = search.writer(staging.path(told.output.name), overwrite=True)
-        report = search.conclude(stats, _found(search, staging, blocks), writer, file=file)
+        report = search.conclude(background, _found(search, staging, blocks), writer, file=file, threads=told.threads)
         staging.publish([told.output.name])
         return report.warnings
-
-
-class _Wanted:
-    def __init__(self, search: Search) -> None:
-        self.arrays = search.arrays
-        self.gzip = search.options.compression == "gzip"
-
-    def wants(self, name: str) -> bool:
-        return name in self.arrays
-
-    def encode(self, name: str, array: NDArray[Any]) -> Any:
-        from braggio.formats.hdf5 import encode_gzip
-
-        return encode_gzip(array) if self.gzip else array
 
 
 @contextmanager
@@ -268,7 +254,7 @@ def _mask(search: Search, read: _Reader, group: int) -> Found:
     for key in read.names(f"{group}/put/"):
         name, _, index = key.rpartition("/")
         data = read(f"{group}/put/{key}")
-        payloads.append((name, int(index), data.tobytes() if search.options.compression == "gzip" else data))
+        payloads.append((name, int(index), data.tobytes() if search.gzip else data))
     return Found(
         index=group,
         payloads=payloads,

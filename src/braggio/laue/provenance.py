@@ -48,10 +48,9 @@ class Provenance:
     name: str | None
     excluded: NDArray[np.bool_]
 
-    def stats_arrays(self) -> dict[str, NDArray[Any]]:
-        """The maps of the group `stats`."""
+    def stats_arrays(self, limits: NDArray[Any], reachable: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """The maps of the group `stats`, with `PixelStats.threshold`'s."""
         stats = self.stats
-        limits, reachable = stats.threshold(self.options.cutoff)
         arrays = {
             "avg": stats.avg,
             "std": stats.std,

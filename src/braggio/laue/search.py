@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from braggio.errors import DataWarning, FormatError, OutputError
 from braggio.formats.mccd_h5 import FrameRecord
 from braggio.formats.spots_h5 import MASK_ARRAYS, MemoryWriter, SpotsWriter
 from braggio.kernels.label import begin_end
-from braggio.laue.masks import MUCH_MASKED, Found, FrameSource, MaskPass, Writer, saturation_of
+from braggio.laue.masks import MUCH_MASKED, Found, FrameSource, MaskPass, saturation_of
 from braggio.laue.options import Options
 from braggio.laue.provenance import Provenance
 from braggio.laue.report import SpotReport
@@ -23,7 +24,30 @@ from braggio.laue.stats import PixelStats
 from braggio.laue.sync import block_warnings, blocks, check_angles, require_laser, sync_groups
 
 MUCH_CONSTANT = 1e-3  # of the pixels: a detector has fewer dead ones
+Writer = SpotsWriter | MemoryWriter
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Background:
+    """The background of every pixel, and what follows from it.
+
+    Attributes
+    ----------
+    stats : PixelStats
+        As shown to the user.
+    limits : ndarray (rows, columns)
+        The least value that passes, of the frames' dtype.
+    reachable : bool ndarray
+        Where there is one.
+    constant : int
+        Pixels whose kept values are all equal.
+    """
+
+    stats: PixelStats
+    limits: NDArray[Any]
+    reachable: NDArray[np.bool_]
+    constant: int
 
 
 class Search:
@@ -74,6 +98,11 @@ class Search:
             return ("masks/labels",)
         return tuple(name for name in MASK_ARRAYS if name != "masks_synced" or self.options.sync != "none")
 
+    @property
+    def gzip(self) -> bool:
+        """Whether they are gzip streams in a file."""
+        return self.options.compression == "gzip"
+
     def writer(self, output: str | os.PathLike[str] | None, *, overwrite: bool, keep_masks: bool = False) -> Writer:
         """Where results go: a file, or memory."""
         if output is None:
@@ -88,11 +117,17 @@ class Search:
             overwrite=overwrite,
         )
 
-    def masks(self, stack: FrameSource, stats: PixelStats, writer: Writer) -> MaskPass:
-        """The work on each mask, over frames whose background is `stats`."""
-        shown = self._shown(stats)
+    def background(self, stats: PixelStats) -> Background:
+        """What follows from the statistics."""
+        shown = stats.unbiased() if self.options.unbiased else stats
         limits, reachable = shown.threshold(self.options.cutoff)
-        usable = reachable & ~self.excluded & (shown.std >= self.options.min_std)
+        constant = int(((stats.spread == 0) & ~self.excluded).sum())
+        return Background(shown, np.ascontiguousarray(limits), reachable, constant)
+
+    def masks(self, stack: FrameSource, background: Background, arrays: tuple[str, ...], *, gzip: bool) -> MaskPass:
+        """The work on each mask; which arrays are wanted, and whether as gzip streams."""
+        shown = background.stats
+        usable = background.reachable & ~self.excluded & (shown.std >= self.options.min_std)
         allowed = BitMask(*self.shape[1:])
         allowed.pack(np.ascontiguousarray(usable))
         return MaskPass(
@@ -100,45 +135,55 @@ class Search:
             stack,
             self.groups,
             shown,
-            np.ascontiguousarray(limits),
+            background.limits,
             allowed,
             self.extra,
             saturation_of(self.options, stack.dtype),
-            writer,
+            arrays,
+            gzip,
         )
 
     def conclude(
         self,
-        stats: PixelStats,
+        background: Background,
         found: Iterator[Found],
         writer: Writer,
         *,
         file: Any = None,
+        threads: int = 1,
         progress: Progress | None = None,
     ) -> SpotReport:
         """Put what every mask holds, in order, into the output, and the rest after it.
 
         Parameters
         ----------
-        stats : PixelStats
+        background : Background
         found : iterator of Found
             In the order of the masks.
         writer : SpotsWriter or MemoryWriter
         file : h5py.File, optional
             The input, of which a group is copied.
+        threads : int
         progress : callable, optional
         """
-        shown, constant = self._shown(stats), self._constant(stats)
-        told = self._of_stats(stats, constant)
+        told = self._of_background(background)
         try:
             frame2spots, counts, more = self._take(found, writer, progress)
             told += more
             if isinstance(writer, SpotsWriter):
                 made = Provenance(
-                    self.options, self.record, shown, self.shape, self.n_angles, constant, self.name, self.excluded
+                    self.options,
+                    self.record,
+                    background.stats,
+                    self.shape,
+                    self.n_angles,
+                    background.constant,
+                    self.name,
+                    self.excluded,
                 )
+                arrays = made.stats_arrays(background.limits, background.reachable)
                 lauecollect = None if file is None else file.get("lauecollect")
-                writer.finish(frame2spots, made.stats_arrays(), made.info(), made.notes(told), lauecollect)
+                writer.finish(frame2spots, arrays, made.info(), made.notes(told), lauecollect, threads)
                 writer.publish()
         except BaseException as error:
             if isinstance(writer, SpotsWriter):
@@ -150,33 +195,27 @@ class Search:
             warnings.warn(text if self.name is None else f"{self.name}: {text}", DataWarning, stacklevel=3)
         return SpotReport(
             output=writer.path if isinstance(writer, SpotsWriter) else None,
-            stats=shown,
+            stats=background.stats,
             counts=counts,
             n_frames=self.shape[0],
             n_spots=int(frame2spots[-1, 1]),
             n_angles=self.n_angles,
-            constant_pixels=constant,
+            constant_pixels=background.constant,
             warnings=tuple(told),
             masks=writer.arrays if isinstance(writer, MemoryWriter) else {},
             _columns=writer.spots | {"frame2spotsBE": frame2spots} if isinstance(writer, MemoryWriter) else None,
         )
 
-    def _shown(self, stats: PixelStats) -> PixelStats:
-        return stats.unbiased() if self.options.unbiased else stats
-
-    def _constant(self, stats: PixelStats) -> int:
-        return int(((stats.spread == 0) & ~self.excluded).sum())
-
-    def _of_stats(self, stats: PixelStats, constant: int) -> list[str]:
-        """What a user should know of the background."""
+    def _of_background(self, background: Background) -> list[str]:
+        """What a user should know of it."""
         told = []
-        if constant > MUCH_CONSTANT * stats.spread.size:
-            share = constant / stats.spread.size
+        share = background.constant / background.limits.size
+        if share > MUCH_CONSTANT:
             told.append(
-                f"{constant} pixels ({share:.1%}) never vary below their spots: std is 0 and >= sets them in "
-                "every frame; a detector mask or --min-std leaves them out"
+                f"{background.constant} pixels ({share:.1%}) never vary below their spots: std is 0 and >= sets them "
+                "in every frame; a detector mask or --min-std leaves them out"
             )
-        if stats.n_removed == 0:
+        if background.stats.n_removed == 0:
             told.append(f"no value is removed: {self.shape[0]} frames are too few for {self.options.percent:g} %")
         if self.options.method == "kruskal" or self.options.sync == "blocks":
             told.extend(block_warnings(self.record, blocks(self.record)))

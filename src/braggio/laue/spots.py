@@ -107,10 +107,13 @@ def find_spots(
 
     def run(search: Search, stack: Stack, band_bytes: int, file: Any = None) -> SpotReport:
         stats = stack_stats(stack, search.record, chosen, band_bytes, threads, stage("statistics"))
-        writer = search.writer(output, overwrite=overwrite, keep_masks=keep_masks)
-        masks = search.masks(stack, stats, writer)
+        to_file = output is not None
+        background = search.background(stats)
+        arrays = search.arrays if to_file or keep_masks else ()
+        masks = search.masks(stack, background, arrays, gzip=search.gzip and to_file)
         found = streamed(masks.find, range(len(search.groups)), threads=threads, state=masks.scratch)
-        return search.conclude(stats, found, writer, file=file, progress=stage("spots"))
+        writer = search.writer(output, overwrite=overwrite, keep_masks=keep_masks)
+        return search.conclude(background, found, writer, file=file, threads=threads, progress=stage("spots"))
 
     if not isinstance(source, (str, os.PathLike)):
         frames = frames_array(source)
