@@ -142,7 +142,7 @@ class SpotsWriter:
         )
 
     def put(self, name: str, index: int, payload: Any) -> None:
-        """One frame of a mask array: its zlib stream if compressed by gzip, None where it is all zero; else the array itself."""
+        """One frame of a mask array: its zlib stream (None where all is zero) for gzip, else the array itself."""
         if payload is None:
             return
         if self._gzip:
