@@ -31,6 +31,18 @@ std::string valid_sample() {
   return text.erase(text.find(bad), bad.size());
 }
 
+// Five cells of numbers: one of the four that are taken together and the one after them are given, the others usual.
+struct Cells {
+  std::size_t place;
+  std::string_view token;
+
+  bool given(std::size_t k) const { return k == place || k == 4; }
+  std::string_view text(std::size_t k) const {
+    return given(k) ? token : std::string_view("00000 00000 000 -12.5                ").substr(16, 5);
+  }
+  const char* end(std::size_t k) const { return text(k).data() + text(k).size(); }
+};
+
 std::size_t read_all(std::string_view text) {
   const std::vector<char> bytes(text.begin(), text.end());  // of just this size
   return read_star(Source::over(std::as_bytes(std::span(bytes))));
@@ -97,6 +109,50 @@ TEST_CASE("plain rows are those of the careful reader") {
     }
   }
   CHECK(plain_rows > 5000);
+}
+
+TEST_CASE("rows as long as the row before are read as any other") {
+  std::uint64_t state = 5;
+  const auto random = [&] { return state = state * 6364136223846793005u + 1442695040888963407u, state >> 33; };
+  std::size_t same_ends = 0, other_ends = 0;
+  for (int round = 0; round < 20000; ++round) {
+    const std::size_t columns = 1 + random() % 20, width = 3 + random() % 10;
+    std::string text;
+    std::vector<std::string> lines;
+    for (int row = 0; row < 3; ++row) {
+      std::string line;
+      for (std::size_t i = 0; i < columns; ++i) {
+        const std::size_t size = 1 + random() % (width - 1);
+        line += std::string(width - size, ' ') + std::string(size, "1a.-"[random() % 4]);
+      }
+      if (random() % 2) line[random() % line.size()] = " \t#\"'x"[random() % 6];
+      if (random() % 4 == 0) line += ' ';
+      lines.push_back(line);
+      text += line + "\n";
+    }
+    text += std::string(64, 'x');
+    for (const Level level : levels()) {
+      PlainRows together(columns, 3, level);
+      together.clear(text.data());
+      std::size_t at = 0, added = 0;
+      for (const std::string& line : lines) {
+        const std::string_view here = std::string_view(text).substr(at, line.size());
+        at += line.size() + 1;
+        PlainRows alone(columns, 1, level);
+        alone.clear(text.data());
+        const bool plain = alone.add(here);
+        REQUIRE(together.add(here) == plain);
+        if (!plain) continue;
+        for (std::size_t i = 0; i < columns; ++i) REQUIRE(together(added, i) == alone(0, i));
+        const bool like = added > 0 && together.end(added, 0) - together.end(added - 1, 0) ==
+                                           static_cast<std::ptrdiff_t>(line.size() + 1);
+        ++(like ? same_ends : other_ends);
+        ++added;
+      }
+    }
+  }
+  CHECK(same_ends > 1000);
+  CHECK(other_ends > 1000);
 }
 
 TEST_CASE("threads share the rows, and the columns do not depend on how many they are") {
@@ -173,23 +229,29 @@ TEST_CASE("numbers in padded texts are the same at every level") {
     for (std::size_t i = 0; i < decimals; ++i) text += static_cast<char>('0' + random() % 10);
     if (!text.empty() && random() % 8 == 0) text[random() % text.size()] = "eE+-x./:9"[random() % 9];
     if (text.empty()) continue;
-    const std::string before = "7654321 5.76543" + std::string(1, " 1\n.-"[random() % 5]);
+    // A cell follows a blank, and what is before that is of another cell.
+    const std::string before = "7654321 5.765-3" + std::string(1, " \t\n\r"[random() % 4]);
     const std::string padded = before + text + std::string(1, " 1\n.x"[random() % 5]) + "234567890123456789";
     const std::string_view token = std::string_view(padded).substr(before.size(), text.size());
     const Real expected = parse_real(text);
     for (const Level level : levels()) {
-      const std::size_t place = random() % 4;  // one of four that are taken together
-      const std::string_view usual = std::string_view("00000 00000 000 -12.5                ").substr(16, 5);
-      const bool all = parse_reals(
-          level, 5, [&](std::size_t k) { return k == place || k == 4 ? token : usual; },
-          [&](std::size_t k, const Real& real) {
-            return same(real, k == place || k == 4 ? expected : Real{-12.5, false, true});
-          });
-      if (!all) FAIL(text << " at level " << name(level));
+      const Cells cells{random() % 4, token};
+      std::array<double, 5> values{};
+      bool others = true;
+      const bool all = parse_reals(level, 5, cells, values.data(), [&](const Real& real) {
+        others = others && (same(real, expected) || !real.integral);
+        return real.ok;
+      });
+      if (all != expected.ok || !others) FAIL(text << " at level " << name(level));
+      for (std::size_t k = 0; all && k < 5; ++k)
+        if (!same({values[k], false, true}, {cells.given(k) ? expected.value : -12.5, false, true}))
+          FAIL(text << " at level " << name(level));
     }
     std::int64_t ours = 0, theirs = 0;
-    REQUIRE(parse_padded_integer(token, ours) == parse_integer(text, theirs));
-    REQUIRE(ours == theirs);
+    const bool integer = parse_integer(text, theirs);
+    if (parse_ended_integer(token.data() + token.size(), ours)) REQUIRE((integer && ours == theirs));
+    const bool usual = text.find_first_not_of("0123456789", text[0] == '-') == std::string::npos && text.size() < 8;
+    if (usual && text != "-") REQUIRE(parse_ended_integer(token.data() + token.size(), ours));
   }
 }
 

@@ -162,6 +162,14 @@ inline std::vector<CellKind> guess_kinds(const Source& source, const StarBlock& 
 
 namespace detail {
 
+struct PlainColumn {
+  const PlainRows& rows;
+  std::size_t column;
+
+  const char* end(std::size_t row) const { return rows.end(row, column); }
+  std::string_view text(std::size_t row) const { return rows(row, column); }
+};
+
 // Plain cells of one column into it, from `row` on; false where one does not fit, and the rows must be taken singly.
 inline bool fill_column(StarColumn& column, std::uint64_t row, const PlainRows& rows, std::size_t i, Level level) {
   const std::size_t count = rows.rows();
@@ -169,16 +177,17 @@ inline bool fill_column(StarColumn& column, std::uint64_t row, const PlainRows& 
     case CellKind::skip: return true;
     case CellKind::integer:
       for (std::size_t k = 0; k < count; ++k)
-        if (!parse_padded_integer(rows(k, i), column.integers[row + k])) return false;
+        if (!parse_ended_integer(rows.end(k, i), column.integers[row + k]) &&
+            !parse_integer(rows(k, i), column.integers[row + k]))
+          return false;
       return true;
     case CellKind::real: {
       bool integral = true;
-      const auto take = [&](std::size_t k, const Real& real) {
-        column.reals[row + k] = real.value;
+      const auto take = [&](const Real& real) {
         integral &= real.integral;
         return real.ok && !(column.guessed && real.integral && std::fabs(real.value) > largest_exact);
       };
-      if (!parse_reals(level, count, [&](std::size_t k) { return rows(k, i); }, take)) return false;
+      if (!parse_reals(level, count, PlainColumn{rows, i}, column.reals + row, take)) return false;
       column.integral = column.integral && integral;
       return true;
     }

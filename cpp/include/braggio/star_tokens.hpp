@@ -30,15 +30,6 @@ namespace braggio {
 
 namespace detail {
 
-// blank, tab, VT, FF, CR: one table look-up, for this is asked of nearly every byte.
-inline constexpr auto blanks = [] {
-  std::array<bool, 256> table{};
-  for (const char c : {' ', '\t', '\v', '\f', '\r'}) table[static_cast<unsigned char>(c)] = true;
-  return table;
-}();
-
-inline bool is_blank(char c) { return blanks[static_cast<unsigned char>(c)]; }
-
 inline std::string quoted_token(std::string_view token) {
   constexpr std::size_t longest = 80;
   return "'" + std::string(token.substr(0, longest)) + (token.size() > longest ? "..." : "") + "'";
@@ -184,11 +175,11 @@ struct WideBits {
 
 }  // namespace detail
 
-// Plain cells of some rows: where each begins and ends, in bytes from `text`.
+// Plain cells of some rows: where each ends, in bytes from `text`.
 class PlainRows {
  public:
   PlainRows(std::size_t columns, std::size_t rows, Level level = chosen_level())
-      : columns_(columns), capacity_(rows), edges_(2 * columns * rows + slack), level_(level) {}
+      : columns_(columns), capacity_(rows), edges_((columns + 1) * rows + slack), level_(level) {}
 
   void clear(const char* text) {
     text_ = text;
@@ -197,9 +188,15 @@ class PlainRows {
   std::size_t rows() const { return rows_; }
   bool full() const { return rows_ == capacity_; }
 
+  const char* end(std::size_t row, std::size_t column) const {
+    return text_ + edges_[row * (columns_ + 1) + column + 1];
+  }
+
   std::string_view operator()(std::size_t row, std::size_t column) const {
-    const std::uint32_t* edge = edges_.data() + 2 * (row * columns_ + column);
-    return {text_ + edge[0], edge[1] - edge[0]};
+    const std::uint32_t* edge = edges_.data() + row * (columns_ + 1) + column;
+    const char* begin = text_ + edge[0];
+    while (detail::is_blank(*begin)) ++begin;
+    return {begin, static_cast<std::size_t>(text_ + edge[1] - begin)};
   }
 
   // One more row; false, and nothing added, unless it has just as many tokens as there are columns, all plain. The 64
@@ -216,41 +213,84 @@ class PlainRows {
   BRAGGIO_AVX2 bool add_wide(std::string_view line) { return add_by<detail::WideBits>(line); }
 #endif
 
-  // An edge is where a blank is followed by what is none, or the other way round: tokens begin and end in turn. Eight
-  // are put at a time: up to seven numbers after them are nonsense.
   template <class Bits>
   [[gnu::always_inline]] bool add_by(std::string_view line) {
-    const auto offset = static_cast<std::uint32_t>(line.data() - text_);
-    std::uint32_t* const first = edges_.data() + 2 * rows_ * columns_;
-    std::uint32_t* edge = first;
-    std::uint64_t before = 0;  // the byte before the line is as good as a blank
-    for (std::size_t at = 0; at < line.size(); at += 64) {
+    return (line.size() == size_ && add_like_last<Bits>(line)) || add_other<Bits>(line);
+  }
+
+  // Of the 64 bytes from `at` on, bits of those behind the last of a token, and of those within tokens.
+  struct Edges {
+    std::uint64_t ends, inside;
+  };
+
+  [[gnu::always_inline]] static Edges edges_of(const detail::CharBits& bits, std::size_t left, std::uint64_t before) {
+    std::uint64_t inside = ~bits.blank;
+    if (left < 64) inside &= (std::uint64_t{1} << left) - 1;
+    return {~inside & (inside << 1 | before), inside};
+  }
+
+  // RELION pads its columns: rows that are as long as the row before have nearly always the same ends.
+  template <class Bits>
+  [[gnu::always_inline]] bool add_like_last(std::string_view line) {
+    std::uint64_t before = 0, other = 0;
+    for (std::size_t at = 0, word = 0; at <= size_; at += 64, ++word) {
       const detail::CharBits bits = Bits::of(line.data() + at);
-      std::uint64_t inside = ~bits.blank;
-      if (line.size() - at < 64) inside &= (std::uint64_t{1} << (line.size() - at)) - 1;
-      std::uint64_t edges = inside ^ (inside << 1 | before);
-      if ((edges & inside & bits.special) != 0) return false;
-      const std::uint32_t base = offset + static_cast<std::uint32_t>(at), count = Bits::count(edges);
-      for (std::uint32_t k = 0; k < 12; ++k, edges &= edges - 1)
-        edge[k] = base + static_cast<std::uint32_t>(std::countr_zero(edges));
-      for (std::uint32_t k = 12; k < count; ++k, edges &= edges - 1)
-        edge[k] = base + static_cast<std::uint32_t>(std::countr_zero(edges));
-      edge += count;
-      before = inside >> 63;
-      if (static_cast<std::size_t>(edge - first) > 2 * columns_) return false;
+      const Edges edges = edges_of(bits, size_ - at, before);
+      other |= (edges.ends ^ ends_[word]) | (edges.inside & bits.special);
+      before = edges.inside >> 63;
     }
-    if (before != 0) *edge++ = offset + static_cast<std::uint32_t>(line.size());
-    if (static_cast<std::size_t>(edge - first) != 2 * columns_) return false;
+    if (other != 0) return false;
+    const auto offset = static_cast<std::uint32_t>(line.data() - text_);
+    std::uint32_t* const edge = edges_.data() + rows_ * (columns_ + 1);
+    for (std::size_t i = 0; i <= columns_; ++i) edge[i] = like_[i] + offset;
+    ++rows_;
+    return true;
+  }
+
+  // A token ends where a blank follows what is none. Eight ends are put at a time: some numbers after them are
+  // nonsense.
+  template <class Bits>
+  [[gnu::always_inline]] bool add_other(std::string_view line) {
+    const auto offset = static_cast<std::uint32_t>(line.data() - text_);
+    std::uint32_t* const first = edges_.data() + rows_ * (columns_ + 1);
+    std::uint32_t* edge = first;
+    *edge++ = offset;
+    std::uint64_t before = 0;  // the byte before the line is as good as a blank
+    size_ = none;
+    ends_.clear();
+    for (std::size_t at = 0; at <= line.size(); at += 64) {
+      const detail::CharBits bits = Bits::of(line.data() + at);
+      const Edges edges = edges_of(bits, line.size() - at, before);
+      const std::uint64_t begins = edges.inside & ~(edges.inside << 1 | before);
+      if ((begins & bits.special) != 0) return false;
+      const std::uint32_t base = offset + static_cast<std::uint32_t>(at), count = Bits::count(edges.ends);
+      std::uint64_t ends = edges.ends;
+      ends_.push_back(ends);
+      for (std::uint32_t k = 0; k < 8; ++k, ends &= ends - 1)
+        edge[k] = base + static_cast<std::uint32_t>(std::countr_zero(ends));
+      for (std::uint32_t k = 8; k < count; ++k, ends &= ends - 1)
+        edge[k] = base + static_cast<std::uint32_t>(std::countr_zero(ends));
+      edge += count;
+      before = edges.inside >> 63;
+      if (static_cast<std::size_t>(edge - first) > columns_ + 1) return false;
+    }
+    if (static_cast<std::size_t>(edge - first) != columns_ + 1) return false;
+    for (std::size_t i = 0; i <= columns_; ++i) like_[i] = first[i] - offset;
+    size_ = line.size();
     ++rows_;
     return true;
   }
 
   static constexpr std::size_t slack = 80;  // what one word may add too much
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
   std::size_t columns_, capacity_, rows_ = 0;
   const char* text_ = nullptr;
-  std::vector<std::uint32_t> edges_;
+  std::vector<std::uint32_t> edges_;  // of each row, where it begins and its cells end
   Level level_;
+  std::size_t size_ = none;                                                     // of the row last added
+  std::vector<std::uint64_t> ends_;                                             // one bit a byte of it
+  std::vector<std::uint32_t> like_ = std::vector<std::uint32_t>(columns_ + 1);  // its edges, from its own beginning
 };
 
 // The name after "data_" when `token` is that keyword, in any case.
