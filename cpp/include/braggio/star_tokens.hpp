@@ -89,7 +89,7 @@ class Tokens {
 namespace detail {
 
 // Of 64 bytes, one bit each: blanks (VT, FF, CR, tab and LF, which are 9 to 13, and space), and what makes a token that
-// begins with it anything but plain.
+// begins with it anything but plain, or ends the line.
 struct CharBits {
   std::uint64_t blank = 0, special = 0;
 };
@@ -103,8 +103,9 @@ inline CharBits char_bits(const char* bytes) {
     const __m128i control = _mm_sub_epi8(c, _mm_set1_epi8(9));
     const __m128i blank = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(control, _mm_set1_epi8(4)), control),
                                        _mm_cmpeq_epi8(c, _mm_set1_epi8(' ')));
-    const __m128i special = _mm_or_si128(_mm_cmpeq_epi8(_mm_or_si128(c, _mm_set1_epi8(1)), _mm_set1_epi8('#')),  // or "
-                                         _mm_cmpeq_epi8(c, _mm_set1_epi8('\'')));
+    const __m128i quote = _mm_or_si128(_mm_cmpeq_epi8(_mm_or_si128(c, _mm_set1_epi8(1)), _mm_set1_epi8('#')),  // or "
+                                       _mm_cmpeq_epi8(c, _mm_set1_epi8('\'')));
+    const __m128i special = _mm_or_si128(quote, _mm_cmpeq_epi8(c, _mm_set1_epi8('\n')));
     bits.blank |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(blank))) << (16 * k);
     bits.special |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(special))) << (16 * k);
   }
@@ -131,7 +132,9 @@ inline CharBits char_bits(const char* bytes) {
     const std::uint64_t seven = word & low;
     const std::uint64_t control = (seven + (0x80 - 9) * ones) & ~(seven + (0x80 - 14) * ones) & ~word & high;
     bits.blank |= packed(control | equal_bytes(word, ' ')) << (8 * k);
-    bits.special |= packed(equal_bytes(word, '"') | equal_bytes(word, '\'') | equal_bytes(word, '#')) << (8 * k);
+    bits.special |=
+        packed(equal_bytes(word, '"') | equal_bytes(word, '\'') | equal_bytes(word, '#') | equal_bytes(word, '\n'))
+        << (8 * k);
   }
   return bits;
 }
@@ -159,9 +162,10 @@ struct WideBits {
       const __m256i control = _mm256_sub_epi8(c, _mm256_set1_epi8(9));
       const __m256i blank = _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(control, _mm256_set1_epi8(4)), control),
                                             _mm256_cmpeq_epi8(c, _mm256_set1_epi8(' ')));
-      const __m256i special =
+      const __m256i quote =
           _mm256_or_si256(_mm256_cmpeq_epi8(_mm256_or_si256(c, _mm256_set1_epi8(1)), _mm256_set1_epi8('#')),
                           _mm256_cmpeq_epi8(c, _mm256_set1_epi8('\'')));
+      const __m256i special = _mm256_or_si256(quote, _mm256_cmpeq_epi8(c, _mm256_set1_epi8('\n')));
       bits.blank |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm256_movemask_epi8(blank))) << (32 * k);
       bits.special |= static_cast<std::uint64_t>(static_cast<unsigned>(_mm256_movemask_epi8(special))) << (32 * k);
     }
@@ -199,23 +203,28 @@ class PlainRows {
     return {begin, static_cast<std::size_t>(text_ + edge[1] - begin)};
   }
 
-  // One more row; false, and nothing added, unless it has just as many tokens as there are columns, all plain. The 64
-  // bytes after the line must be readable.
-  bool add(std::string_view line) {
+  // One more row, the first line of `lines`: its size without the newline; or nothing, and nothing added, unless it has
+  // just as many tokens as there are columns, all plain, and a newline. The 64 bytes after `lines` must be readable.
+  std::optional<std::size_t> add(std::string_view lines) {
 #if defined(__x86_64__)
-    if (level_ != Level::baseline) return add_wide(line);
+    if (level_ != Level::baseline) return add_wide(lines);
 #endif
-    return add_by<detail::PlainBits>(line);
+    return add_by<detail::PlainBits>(lines);
   }
 
  private:
 #if defined(__x86_64__)
-  BRAGGIO_AVX2 bool add_wide(std::string_view line) { return add_by<detail::WideBits>(line); }
+  BRAGGIO_AVX2 std::optional<std::size_t> add_wide(std::string_view lines) { return add_by<detail::WideBits>(lines); }
 #endif
 
   template <class Bits>
-  [[gnu::always_inline]] bool add_by(std::string_view line) {
-    return (line.size() == size_ && add_like_last<Bits>(line)) || add_other<Bits>(line);
+  [[gnu::always_inline]] std::optional<std::size_t> add_by(std::string_view lines) {
+    if (size_ < lines.size() && lines[size_] == '\n' && add_like_last<Bits>(lines.data())) return size_;
+    const void* end = std::memchr(lines.data(), '\n', lines.size());
+    if (end == nullptr) return std::nullopt;
+    const auto size = static_cast<std::size_t>(static_cast<const char*>(end) - lines.data());
+    if (!add_other<Bits>(lines.substr(0, size))) return std::nullopt;
+    return size;
   }
 
   // Of the 64 bytes from `at` on, bits of those behind the last of a token, and of those within tokens.
@@ -223,24 +232,29 @@ class PlainRows {
     std::uint64_t ends, inside;
   };
 
-  [[gnu::always_inline]] static Edges edges_of(const detail::CharBits& bits, std::size_t left, std::uint64_t before) {
-    std::uint64_t inside = ~bits.blank;
-    if (left < 64) inside &= (std::uint64_t{1} << left) - 1;
+  // Bits of the bytes that are left of a line.
+  [[gnu::always_inline]] static std::uint64_t within(std::size_t left) {
+    return left < 64 ? (std::uint64_t{1} << left) - 1 : ~std::uint64_t{0};
+  }
+
+  [[gnu::always_inline]] static Edges edges_of(const detail::CharBits& bits, std::uint64_t mask, std::uint64_t before) {
+    const std::uint64_t inside = ~bits.blank & mask;
     return {~inside & (inside << 1 | before), inside};
   }
 
   // RELION pads its columns: rows that are as long as the row before have nearly always the same ends.
   template <class Bits>
-  [[gnu::always_inline]] bool add_like_last(std::string_view line) {
+  [[gnu::always_inline]] bool add_like_last(const char* line) {
     std::uint64_t before = 0, other = 0;
     for (std::size_t at = 0, word = 0; at <= size_; at += 64, ++word) {
-      const detail::CharBits bits = Bits::of(line.data() + at);
-      const Edges edges = edges_of(bits, size_ - at, before);
-      other |= (edges.ends ^ ends_[word]) | (edges.inside & bits.special);
+      const detail::CharBits bits = Bits::of(line + at);
+      const std::uint64_t mask = within(size_ - at);
+      const Edges edges = edges_of(bits, mask, before);
+      other |= (edges.ends ^ ends_[word]) | (bits.special & mask);
       before = edges.inside >> 63;
     }
     if (other != 0) return false;
-    const auto offset = static_cast<std::uint32_t>(line.data() - text_);
+    const auto offset = static_cast<std::uint32_t>(line - text_);
     std::uint32_t* const edge = edges_.data() + rows_ * (columns_ + 1);
     for (std::size_t i = 0; i <= columns_; ++i) edge[i] = like_[i] + offset;
     ++rows_;
@@ -260,7 +274,7 @@ class PlainRows {
     ends_.clear();
     for (std::size_t at = 0; at <= line.size(); at += 64) {
       const detail::CharBits bits = Bits::of(line.data() + at);
-      const Edges edges = edges_of(bits, line.size() - at, before);
+      const Edges edges = edges_of(bits, within(line.size() - at), before);
       const std::uint64_t begins = edges.inside & ~(edges.inside << 1 | before);
       if ((begins & bits.special) != 0) return false;
       const std::uint32_t base = offset + static_cast<std::uint32_t>(at), count = Bits::count(edges.ends);
