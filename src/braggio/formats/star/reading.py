@@ -98,9 +98,10 @@ def read_tables(
             return None
         return [label for label in block.labels if wanted is None or bare(label) in wanted]
 
-    found = read_chosen(file, choose, as_text=as_text, split_images=split_images, threads=threads)
+    found = _read(file, choose, as_text, split_images, threads)
     with about(None if isinstance(file, bytes) else os.fspath(file)):
         _require_columns(_chosen_blocks([block for block, _ in found], blocks), columns)
+    _warn_of_cuts(found)
     return {block.name: table for block, table in found if table is not None}
 
 
@@ -120,6 +121,18 @@ def read_chosen(
     >>> [(block.name, block.rows, None if table is None else list(table.columns)) for block, table in found]
     [('a', 1, ['x']), ('b', 0, None)]
     """
+    found = _read(file, choose, as_text, split_images, threads)
+    _warn_of_cuts(found)
+    return found
+
+
+def _read(
+    file: File,
+    choose: Callable[[StarBlock], Collection[str] | None],
+    as_text: Iterable[str],
+    split_images: bool,
+    threads: int,
+) -> list[tuple[StarBlock, StarTable | None]]:
     source, path = _source(file)
     text = {bare(label) for label in as_text}
 
@@ -132,6 +145,16 @@ def read_chosen(
     with about(path):
         found = read_star(source, kinds, threads)
         return [(block, _table(block, choose(block), text, columns)) for block, columns in found]
+
+
+def _warn_of_cuts(found: Sequence[tuple[StarBlock, StarTable | None]]) -> None:
+    for block, table in found:
+        if table is not None and not block.terminated:
+            warnings.warn(
+                f"data_{block.name}: the file ends without a newline after row {block.rows}; it may have been cut",
+                DataWarning,
+                stacklevel=3,
+            )
 
 
 def _chosen_blocks(found: Sequence[StarBlock], blocks: Sequence[str] | None) -> list[StarBlock]:
@@ -170,12 +193,6 @@ def _table(
     if columns is None:
         items = {label: _value(label, value, quoted or bare(label) in text) for label, value, quoted in block.items}
         return StarTable({label: value for label, value in items.items() if label in wanted}, loop=False)
-    if not block.terminated:
-        warnings.warn(
-            f"data_{block.name}: the file ends without a newline after row {block.rows}; it may have been cut",
-            DataWarning,
-            stacklevel=5,
-        )
     found = {label: column for label, column in zip(block.labels, columns, strict=True) if column is not None}
     integral = frozenset(label for label, column in found.items() if column[0] == "real" and column[2])
     return StarTable({label: _column(label, column) for label, column in found.items()}, integral=integral)
@@ -204,7 +221,7 @@ def _column(label: str, result: tuple[Any, ...]) -> Column:
     if (
         kind == "real"
         and kind_of(label) == "integer"
-        and np.all(np.isfinite(values))
+        and np.all(np.abs(values) <= 2.0**53)
         and np.all(values == np.rint(values))
     ):
         return np.asarray(values.astype(np.int64))
