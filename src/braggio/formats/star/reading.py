@@ -113,7 +113,26 @@ def read_chosen(
     split_images: bool = True,
     threads: int = 1,
 ) -> list[tuple[StarBlock, StarTable | None]]:
-    r"""Read a file once, asking on the way what is wanted of each block: labels, or None for nothing.
+    r"""Read a file once, asking on the way what is wanted of each block.
+
+    Parameters
+    ----------
+    file : path-like or bytes
+        The file, or its content.
+    choose : callable
+        The labels wanted of a block, or None for nothing. It is asked before the rows are counted, and may be asked again.
+    as_text, split_images, threads
+        See `read_tables`.
+
+    Returns
+    -------
+    list of (StarBlock, StarTable or None)
+        Every block of the file in order, and its table where it was chosen.
+
+    Raises
+    ------
+    FormatError
+        See `read_tables`.
 
     Examples
     --------
