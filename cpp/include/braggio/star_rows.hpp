@@ -210,6 +210,7 @@ class StarFiller {
   // A thread is not worth its start for less than these.
   static constexpr std::size_t batches_alone = 8;
   static constexpr std::uint64_t bytes_shared = std::uint64_t{1} << 20;
+  static constexpr double most_growth = 64.0;
 
   // Up to `most` batches; true where there are no more, be it for an error.
   bool work(std::size_t most) {
@@ -280,7 +281,8 @@ class StarFiller {
     return at == lines.size() || lines[at] == 'd' || lines[at] == 'D' || lines[at] == 'l' || lines[at] == 'L';
   }
 
-  // Room for `count` rows more: some at first, then for as many as the file seems to have.
+  // Room for `count` rows more: some at first, then for as many as the rest of the file would hold of such rows. It may
+  // hold other blocks, so not for wildly more than there are.
   void make_room(std::uint64_t rows, std::size_t count) {
     if (rows + count <= room_) return;
     std::uint64_t room = std::max<std::uint64_t>(rows + count, StarBatch::rows_of(columns_.size()));
@@ -288,7 +290,8 @@ class StarFiller {
       const double bytes = static_cast<double>(scanner_.lines().next_offset() - scanner_.block().first);
       const double left = static_cast<double>(scanner_.source().size() - scanner_.lines().next_offset());
       const double more = static_cast<double>(rows + count) * (left / bytes);
-      room = std::max(rows + count + rows / 2, rows + count + static_cast<std::uint64_t>(more * 1.02));
+      const double rest = std::min(more * 1.02, static_cast<double>(rows + count) * most_growth);
+      room = rows + count + std::max(rows / 2, static_cast<std::uint64_t>(rest));
     }
     move_columns(static_cast<std::size_t>(room), static_cast<std::size_t>(rows));
   }

@@ -120,7 +120,7 @@ def read_chosen(
     file : path-like or bytes
         The file, or its content.
     choose : callable
-        The labels wanted of a block, or None for nothing. It is asked before the rows are counted, and may be asked again.
+        The labels wanted of a block, or None for nothing. It is asked before rows are counted, and may be asked again.
     as_text, split_images, threads
         See `read_tables`.
 
