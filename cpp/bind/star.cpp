@@ -1,7 +1,9 @@
 #include "braggio/star_rows.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bind.hpp"
@@ -37,105 +39,103 @@ CellKind cell_kind(const std::string& name) {
   throw py::value_error("no cell kind " + name);
 }
 
-// A column on its way from guess to certainty, and the numpy arrays that hold it.
-struct Attempt {
-  CellKind kind = CellKind::skip, widest = CellKind::skip;
-  py::array data, numbers;
-  Dictionary dictionary;
-  bool done = false, integral = true, six_digits = true;
-};
-
-StarColumn prepare(Attempt& attempt, std::uint64_t rows) {
-  StarColumn column;
-  column.may_be_empty = attempt.widest == CellKind::text;
-  if (attempt.done) return column;
-  const auto n = static_cast<py::ssize_t>(rows);
-  column.kind = attempt.kind;
-  column.guessed = attempt.kind != attempt.widest;
-  column.dictionary = &attempt.dictionary;
-  if (attempt.kind == CellKind::integer) attempt.data = py::array_t<std::int64_t>(n);
-  if (attempt.kind == CellKind::real) attempt.data = py::array_t<double>(n);
-  if (attempt.kind == CellKind::text || attempt.kind == CellKind::image) attempt.data = py::array_t<std::int32_t>(n);
-  if (attempt.kind == CellKind::image) attempt.numbers = py::array_t<std::int32_t>(n);
-  if (attempt.kind != CellKind::skip) {
-    void* memory = attempt.data.mutable_data();
-    if (attempt.kind == CellKind::integer)
-      column.integers = static_cast<std::int64_t*>(memory);
-    else if (attempt.kind == CellKind::real)
-      column.reals = static_cast<double*>(memory);
-    else
-      column.codes = static_cast<std::int32_t*>(memory);
-  }
-  if (attempt.kind == CellKind::image) column.numbers = static_cast<std::int32_t*>(attempt.numbers.mutable_data());
-  return column;
+// The values of a column as numpy's, which go on owning their memory.
+template <class T>
+py::array to_array(Growing<T>&& values, std::uint64_t rows) {
+  auto held = std::make_unique<Growing<T>>(std::move(values));
+  T* data = held->data();
+  const py::capsule owner(held.get(), [](void* memory) { delete static_cast<Growing<T>*>(memory); });
+  held.release();
+  return py::array_t<T>(static_cast<py::ssize_t>(rows), data, owner);
 }
 
-// One pass over the rows; true when every column came out as it was guessed.
-bool pass(const HeldSource& held, const StarBlock& block, std::vector<Attempt>& attempts, std::size_t threads) {
-  std::vector<StarColumn> columns;
-  columns.reserve(attempts.size());
-  for (Attempt& attempt : attempts) columns.push_back(prepare(attempt, block.rows));
-  {
-    py::gil_scoped_release release;
-    fill_star(held.source, block, columns, threads);
-  }
-  bool whole = true;
-  for (std::size_t i = 0; i < attempts.size(); ++i) {
-    Attempt& attempt = attempts[i];
-    if (attempt.done) continue;
-    attempt.done = !columns[i].failed;
-    attempt.integral = columns[i].integral;
-    attempt.six_digits = columns[i].six_digits;
-    if (attempt.done) continue;
-    attempt.kind = attempt.kind == CellKind::integer ? CellKind::real : CellKind::text;
-    whole = false;
-  }
-  return whole;
-}
-
-py::object result(const Attempt& attempt) {
-  switch (attempt.kind) {
+py::object result(StarColumn& column, std::uint64_t rows) {
+  switch (column.kind) {
     case CellKind::skip: return py::none();
-    case CellKind::integer: return py::make_tuple("integer", attempt.data);
-    case CellKind::real: return py::make_tuple("real", attempt.data, attempt.integral);
-    case CellKind::text: return py::make_tuple("text", attempt.data, to_texts(attempt.dictionary));
+    case CellKind::integer: return py::make_tuple("integer", to_array(std::move(column.integers), rows));
+    case CellKind::real: return py::make_tuple("real", to_array(std::move(column.reals), rows), column.integral);
+    case CellKind::text:
+      return py::make_tuple("text", to_array(std::move(column.codes), rows), to_texts(column.dictionary));
     case CellKind::image:
-      return py::make_tuple("image", attempt.data, to_texts(attempt.dictionary), attempt.numbers, attempt.six_digits);
+      return py::make_tuple("image", to_array(std::move(column.codes), rows), to_texts(column.dictionary),
+                            to_array(std::move(column.numbers), rows), column.six_digits);
   }
   return py::none();
 }
 
-// A file of short lines under many labels would ask for far more memory than it has bytes: such rows are too short
-// anyway.
-bool rows_are_too_short(const StarBlock& block) {
-  return block.labels.size() > 2 && block.rows > 0 &&
-         (block.end - block.first + 1) / block.rows < 2 * block.labels.size() - 1;
+// The kind that a column is tried as, and what it may become.
+struct Wish {
+  CellKind kind = CellKind::skip, widest = CellKind::skip;
+};
+
+std::vector<StarColumn> prepare(const std::vector<Wish>& wishes) {
+  std::vector<StarColumn> columns(wishes.size());
+  for (std::size_t i = 0; i < wishes.size(); ++i) {
+    columns[i].kind = wishes[i].kind;
+    columns[i].guessed = wishes[i].kind != wishes[i].widest;
+    columns[i].may_be_empty = wishes[i].widest == CellKind::text;
+  }
+  return columns;
 }
 
-py::list read_rows(const HeldSource& held, const StarBlock& block,
-                   const std::vector<std::pair<std::string, std::string>>& kinds, std::size_t threads) {
-  if (kinds.size() != block.labels.size()) throw py::value_error("kinds must have one entry a label");
-  std::vector<Attempt> attempts(kinds.size());
-  std::vector<CellKind> guesses;
-  for (std::size_t i = 0; i < kinds.size(); ++i) {
-    attempts[i].widest = cell_kind(kinds[i].second);
-    if (kinds[i].first == "guess") {
-      if (guesses.empty()) guesses = guess_kinds(held.source, block);
-      attempts[i].kind = guesses[i];
-    } else {
-      attempts[i].kind = cell_kind(kinds[i].first);
+// The rows once more for the columns that did not come out as they were guessed, until all have.
+void widen(const HeldSource& held, const StarBlock& block, std::vector<Wish> wishes, std::vector<StarColumn>& columns,
+           std::size_t threads) {
+  while (true) {
+    bool whole = true;
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      whole = whole && !columns[i].failed;
+      if (!columns[i].failed)
+        wishes[i].kind = CellKind::skip;
+      else
+        wishes[i].kind = wishes[i].kind == CellKind::integer ? CellKind::real : CellKind::text;
     }
+    if (whole) return;
+    std::vector<StarColumn> again = prepare(wishes);
+    StarScanner scanner(held.source, block);
+    fill_star(scanner, again, threads);
+    for (std::size_t i = 0; i < columns.size(); ++i)
+      if (columns[i].failed) columns[i] = std::move(again[i]);
   }
-  if (rows_are_too_short(block)) {  // one column that is not kept finds the short row and refuses it
-    std::vector<StarColumn> nothing(kinds.size());
+}
+
+py::list read_loop(const HeldSource& held, StarScanner& scanner,
+                   const std::vector<std::pair<std::string, std::string>>& kinds, std::size_t threads) {
+  if (kinds.size() != scanner.block().labels.size()) throw py::value_error("kinds must have one entry a label");
+  std::vector<Wish> wishes;
+  const std::vector<CellKind> guesses = guess_kinds(kinds.size(), scanner.first_row());
+  for (std::size_t i = 0; i < kinds.size(); ++i)
+    wishes.push_back({kinds[i].first == "guess" ? guesses[i] : cell_kind(kinds[i].first), cell_kind(kinds[i].second)});
+  std::vector<StarColumn> columns = prepare(wishes);
+  {
     py::gil_scoped_release release;
-    fill_star(held.source, block, nothing);
-  }
-  while (!pass(held, block, attempts, threads)) {
+    fill_star(scanner, columns, threads);
+    widen(held, scanner.block(), std::move(wishes), columns, threads);
   }
   py::list results;
-  for (const Attempt& attempt : attempts) results.append(result(attempt));
+  for (StarColumn& column : columns) results.append(result(column, scanner.block().rows));
   return results;
+}
+
+// choose(block) says what becomes of the rows of a loop: kinds, or None where they are only counted.
+py::list read_star(const HeldSource& held, const py::function& choose, std::size_t threads) {
+  StarScanner scanner(held.source);
+  std::vector<py::object> tables;
+  const auto next_block = [&] {
+    py::gil_scoped_release release;
+    return scanner.next_block();
+  };
+  while (next_block()) {
+    const py::object kinds = scanner.block().loop ? choose(scanner.block()) : py::none();
+    if (kinds.is_none())
+      tables.push_back(py::none());
+    else
+      tables.push_back(
+          read_loop(held, scanner, py::cast<std::vector<std::pair<std::string, std::string>>>(kinds), threads));
+  }
+  py::list found;
+  for (std::size_t i = 0; i < tables.size(); ++i) found.append(py::make_tuple(scanner.blocks()[i], tables[i]));
+  return found;
 }
 
 // ---- writing
@@ -199,7 +199,7 @@ std::uint64_t write_rows(PartFile& part, std::uint64_t offset, const py::list& c
 }  // namespace
 
 void add_star(py::module_& module) {
-  py::class_<StarBlock>(module, "StarBlock", "A block of a STAR file, its rows counted but not read.")
+  py::class_<StarBlock>(module, "StarBlock", "A block of a STAR file, its rows counted.")
       .def_property_readonly("name", [](const StarBlock& self) { return to_text(self.name); })
       .def_readonly("loop", &StarBlock::loop)
       .def_property_readonly("labels", &labels)
@@ -208,16 +208,9 @@ void add_star(py::module_& module) {
       .def_readonly("first_line", &StarBlock::first_line, "Line of the first row.")
       .def_readonly("rows", &StarBlock::rows)
       .def_readonly("terminated", &StarBlock::terminated, "The last row ends in a newline.");
-  module.def(
-      "scan_star",
-      [](const HeldSource& held) {
-        py::gil_scoped_release release;
-        return scan_star(held.source);
-      },
-      py::arg("source"), "Every block of a STAR file.");
-  module.def("read_star_rows", &read_rows, py::arg("source"), py::arg("block"), py::arg("kinds"),
-             py::arg("threads") = 1,
-             "One (kind, values, ...) or None a label; kinds are (first kind or 'guess', widest kind).");
+  module.def("read_star", &read_star, py::arg("source"), py::arg("choose"), py::arg("threads") = 1,
+             "(block, columns) of each, columns None or one (kind, values, ...) or None a label. choose(block) gives "
+             "(first kind or 'guess', widest kind) for the labels of a loop, or None.");
   module.def("write_star_rows", &write_rows, py::arg("part"), py::arg("offset"), py::arg("columns"), py::arg("rows"),
              py::kw_only(), py::arg("style"), py::arg("decimals") = 6, py::arg("padded") = true,
              py::arg("separator") = ' ', py::arg("missing") = "nan",

@@ -136,10 +136,9 @@ class StarBlock:
     @property
     def terminated(self) -> bool: ...
 
-def scan_star(source: Source) -> list[StarBlock]: ...
-def read_star_rows(
-    source: Source, block: StarBlock, kinds: Sequence[tuple[str, str]], threads: int = 1
-) -> list[tuple[Any, ...] | None]: ...
+def read_star(
+    source: Source, choose: Callable[[StarBlock], Sequence[tuple[str, str]] | None], threads: int = 1
+) -> list[tuple[StarBlock, list[tuple[Any, ...] | None] | None]]: ...
 def write_star_rows(
     part: PartFile,
     offset: int,

@@ -89,6 +89,22 @@ def test_18_a_row_may_begin_with_data() -> None:
     assert [block.name for block in scan(content)] == ["x", "y"]
 
 
+def test_rows_that_look_like_keywords_stand_among_others() -> None:
+    names = ["one", "data_y", "two", "loop_x", "DATA_z", "data_q"]
+    content = loop("".join(f"{name}\n" for name in names), "a") + b"data_y\n\nloop_\n_b\ndata_w\n2\n"
+    tables = read_tables(content)
+    assert list(tables["x"].columns["a"].to_array()) == names
+    assert list(tables["y"].columns["b"].to_array()) == ["data_w", "2"]
+
+
+def test_of_two_mistakes_the_first_is_named() -> None:
+    rows = "1 1\n" * 1000
+    with pytest.raises(FormatError, match=r"line 1006: data_x: rlnVoltage: expected a number, found 'one'"):
+        read_tables(loop(f"{rows}one 1\n{rows}1\n\n", "rlnVoltage b") + loop("1 1\n"))
+    with pytest.raises(FormatError, match=r"line 1006: data_x: expected 2 columns, found 3"):
+        read_tables(loop(f"{rows}1 1 1\n{rows}one 1\n\nstray\n", "rlnVoltage b"))
+
+
 def test_23_24_names_that_stand_twice_are_refused() -> None:
     with pytest.raises(FormatError, match=r"line 8: data_x: .* found the same name in line 1"):
         read_tables(loop("1 2\n\n") + loop("3 4\n"))
@@ -213,6 +229,27 @@ def test_texts_are_numbers_for_us_exactly_when_they_are_for_python(text: str) ->
 def test_64_bit_integers_keep_every_digit() -> None:
     assert column(loop("9007199254740993 1\n-9223372036854775808 2\n")) == [9007199254740993, -(2**63)]
     assert column(loop("18446744073709551615 1\n2 2\n")) == ["18446744073709551615", "2"]
+
+
+def test_what_no_integer_holds_stays_real() -> None:
+    assert column(loop("1\n12345678901234567890\n", "rlnClassNumber"), "rlnClassNumber") == [
+        1.0,
+        12345678901234567890.0,
+    ]
+    assert column(loop("1\n2.0\n", "rlnClassNumber"), "rlnClassNumber") == [1, 2]
+
+
+def test_a_guess_that_fails_late_is_taken_back() -> None:
+    rows = [f"{i} {i} 0.5" for i in range(30000)]
+    rows[20000] = "20000.5 x 'two words'"
+    content = loop("\n".join(rows) + "\n", "a b c")
+    for threads in (1, 3):
+        table = read_tables(content, threads=threads)["x"]
+        expected = [float(i) for i in range(30000)]
+        expected[20000] = 20000.5
+        assert table.columns["a"].tolist() == expected
+        assert list(table.columns["b"].to_array()) == ["x" if i == 20000 else str(i) for i in range(30000)]
+        assert table.columns["c"].to_array()[19999:20002].tolist() == ["0.5", "two words", "0.5"]
 
 
 def test_a_column_of_integers_with_one_real_is_real() -> None:

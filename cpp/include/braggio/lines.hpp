@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +28,7 @@ class Lines {
         next_offset_(offset),
         read_offset_(offset),
         next_number_(number),
-        buffer_(lead + block_bytes + padding) {}
+        buffer_(std::make_shared<std::vector<char>>(lead + block_bytes + padding)) {}
 
   // The next line without its end (LF or CRLF); it stays valid until the next call. False at the end.
   bool next(std::string_view& line) {
@@ -41,11 +43,18 @@ class Lines {
     return true;
   }
 
-  // The same for a line that is in the buffer already: lines given before stay valid. False where there is none.
-  bool next_buffered(std::string_view& line) {
-    const void* found = newline(0);
-    if (found != nullptr) give(line, static_cast<const char*>(found));
-    return found != nullptr;
+  // What the buffer holds of the lines not yet given; lines given from it stay valid until it has no whole one left, or
+  // as long as somebody keeps it.
+  std::string_view buffered() const { return {buffer_->data() + start_, filled_ - start_}; }
+  std::shared_ptr<const void> keep() const { return buffer_; }
+
+  // Give the buffered line of so many bytes and its newline.
+  void pass(std::size_t size) {
+    offset_ = next_offset_;
+    number_ = next_number_++;
+    terminated_ = true;
+    start_ += size + 1;
+    next_offset_ += size + 1;
   }
 
   std::uint64_t offset() const { return offset_; }            // of the line last given
@@ -55,40 +64,52 @@ class Lines {
 
  private:
   void give(std::string_view& line, const char* found) {
-    const char* begin = buffer_.data() + start_;
-    const char* end = found != nullptr ? found : buffer_.data() + filled_;
-    terminated_ = found != nullptr;
-    offset_ = next_offset_;
-    number_ = next_number_++;
-    const std::size_t used = static_cast<std::size_t>(end - begin) + (found != nullptr ? 1 : 0);
-    start_ += used;
-    next_offset_ += used;
+    const char* begin = buffer_->data() + start_;
+    const char* end = found != nullptr ? found : buffer_->data() + filled_;
+    pass(static_cast<std::size_t>(end - begin));
+    if (found == nullptr) end_here();
     if (end != begin && end[-1] == '\r') --end;
     line = std::string_view(begin, static_cast<std::size_t>(end - begin));
   }
 
-  const void* newline(std::size_t searched) const {
-    const std::size_t from = start_ + searched;
-    return from == filled_ ? nullptr : std::memchr(buffer_.data() + from, '\n', filled_ - from);
+  // The line last given has no newline.
+  void end_here() {
+    terminated_ = false;
+    --start_;
+    --next_offset_;
   }
 
-  // Move the beginning of a line to the front and read on behind it. False at the end of the source.
+  const void* newline(std::size_t searched) const {
+    const std::size_t from = start_ + searched;
+    return from == filled_ ? nullptr : std::memchr(buffer_->data() + from, '\n', filled_ - from);
+  }
+
+  // Move the beginning of a line to the front, of another buffer where somebody keeps this one.
+  void clear_front() {
+    const std::size_t count = filled_ - start_;
+    const auto from = buffer_;
+    if (from.use_count() > 2) buffer_ = std::make_shared<std::vector<char>>(from->size());
+    std::atomic_thread_fence(std::memory_order_acquire);  // whoever kept it has read what is written over
+    std::memmove(buffer_->data() + lead, from->data() + start_, count);
+    filled_ = lead + count;
+    start_ = lead;
+  }
+
+  // Make room and read on behind the beginning of a line. False at the end of the source.
   bool refill() {
     if (read_offset_ >= source_.size()) return false;
-    std::memmove(buffer_.data() + lead, buffer_.data() + start_, filled_ - start_);
-    filled_ -= start_ - lead;
-    start_ = lead;
+    clear_front();
     if (filled_ == room()) {
       if (room() - lead >= max_line_bytes)
         throw Error(Fault::limit, line_field(next_number_), "a line of at most 16 MiB", "a longer one", next_offset_);
-      buffer_.resize(lead + 2 * (room() - lead) + padding);
+      buffer_->resize(lead + 2 * (room() - lead) + padding);
     }
     const std::size_t count = std::min<std::uint64_t>(room() - filled_, source_.size() - read_offset_);
-    char* fresh = buffer_.data() + filled_;
+    char* fresh = buffer_->data() + filled_;
     source_.read(read_offset_, std::as_writable_bytes(std::span(fresh, count)));
     if (const void* nul = std::memchr(fresh, '\0', count)) {
-      const auto at = static_cast<std::size_t>(static_cast<const char*>(nul) - buffer_.data());
-      const auto before = std::count(buffer_.begin() + lead, buffer_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+      const auto at = static_cast<std::size_t>(static_cast<const char*>(nul) - buffer_->data());
+      const auto before = std::count(buffer_->data() + lead, buffer_->data() + at, '\n');
       throw Error(Fault::format, line_field(next_number_ + static_cast<std::uint64_t>(before)), "text",
                   "a NUL byte (binary data or UTF-16)", next_offset_ + at - lead);
     }
@@ -100,13 +121,13 @@ class Lines {
   // Readable bytes before and after any line, for those who look at words of it.
   static constexpr std::size_t lead = 16, padding = 64;
 
-  std::size_t room() const { return buffer_.size() - padding; }  // where text must end
+  std::size_t room() const { return buffer_->size() - padding; }  // where text must end
 
   const Source& source_;
   std::uint64_t next_offset_;
   std::uint64_t read_offset_;
   std::uint64_t next_number_;
-  std::vector<char> buffer_;
+  std::shared_ptr<std::vector<char>> buffer_;
   std::size_t start_ = lead;  // the lines not yet given: [start_, filled_)
   std::size_t filled_ = lead;
   std::uint64_t offset_ = 0;

@@ -33,6 +33,15 @@ inline constexpr std::array<std::uint64_t, 9> integer_powers{1,      10,      10
 
 inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 
+// blank, tab, VT, FF, CR and LF: one table look-up, for this is asked of many bytes.
+inline constexpr auto blanks = [] {
+  std::array<bool, 256> table{};
+  for (const char c : {' ', '\t', '\n', '\v', '\f', '\r'}) table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+
+inline bool is_blank(char c) { return blanks[static_cast<unsigned char>(c)]; }
+
 // The digits from `p` on, added to `mantissa` (modulo 2^64), eight at a time: the bytes of a word that are no digits
 // are found at once, the digits before them moved to the word's end behind zeros, and neighbours joined into pairs,
 // fours and eights.
@@ -142,11 +151,15 @@ inline bool parse_integer(std::string_view text, std::int64_t& value) {
 
 namespace detail {
 
+// Of the 8 bytes, bits of those that are no digits, up to and including the first of them.
+inline std::uint64_t other_bytes(std::uint64_t word) {
+  constexpr std::uint64_t high = 0xf0f0f0f0f0f0f0f0, zeros = 0x3030303030303030, six = 0x0606060606060606;
+  return ((word & high) ^ zeros) | (((word + six) & high) ^ zeros);
+}
+
 // How many of the 8 bytes, from the first, are digits.
 inline unsigned leading_digits(std::uint64_t word) {
-  constexpr std::uint64_t high = 0xf0f0f0f0f0f0f0f0, zeros = 0x3030303030303030, six = 0x0606060606060606;
-  const std::uint64_t others = ((word & high) ^ zeros) | (((word + six) & high) ^ zeros);
-  return static_cast<unsigned>(std::countr_zero(others)) / 8;
+  return static_cast<unsigned>(std::countr_zero(other_bytes(word))) / 8;
 }
 
 // The number that the first `count` bytes, 1 to 8 digits, make: moved to the word's end behind zeros, neighbours joined
@@ -191,19 +204,23 @@ inline Real parse_padded_real(std::string_view text) {
   return parse_real(text);
 }
 
-// `parse_integer` for a text with 8 readable bytes behind it.
-inline bool parse_padded_integer(std::string_view text, std::int64_t& value) {
+// `parse_integer` for a text that ends at `end` and begins behind a blank, with 16 readable bytes before its end: true
+// where it is written with up to 7 digits. False says nothing.
+inline bool parse_ended_integer(const char* end, std::int64_t& value) {
   if constexpr (std::endian::native == std::endian::little) {
-    const bool negative = text.front() == '-';
-    const std::uint64_t word = detail::eight_bytes(text.data() + static_cast<int>(negative));
-    const std::size_t size = text.size() - static_cast<std::size_t>(negative);
-    if (size - 1 < 8 && detail::leading_digits(word) >= size) {
-      const auto size_of = static_cast<std::int64_t>(detail::joined_digits(word, static_cast<unsigned>(size)));
-      value = negative ? -size_of : size_of;
-      return true;
-    }
+    const std::uint64_t word = detail::eight_bytes(end - 8);
+    const auto others = static_cast<unsigned>(std::countl_zero(detail::other_bytes(word) | 1));
+    const unsigned digits = others / 8;
+    if (digits - 1 >= 7) return false;
+    const char* before = end - digits - 1;
+    const bool negative = *before == '-';
+    before -= static_cast<int>(negative);
+    if (!detail::is_blank(*before)) return false;
+    const auto size_of = static_cast<std::int64_t>(detail::joined_digits(word >> (64 - 8 * digits), digits));
+    value = negative ? -size_of : size_of;
+    return true;
   }
-  return parse_integer(text, value);
+  return false;
 }
 
 // printf's %.<decimals>f. Where the value allows it, in integers: |x| = m 2^-s, so x 10^d = (m 10^d) >> s, and the bits

@@ -1,4 +1,4 @@
-// The rows of one STAR block into the wanted columns, streamed.
+// The rows of one STAR block into the wanted columns, in one pass.
 //
 // Plain rows, nearly all, are taken some hundreds at a time, column by column; a row that is not plain, and any that a
 // column does not take, goes to `fill_row`, which knows the whole grammar and refuses with the line.
@@ -8,7 +8,11 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <limits>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +21,7 @@
 #include "braggio/cpu.hpp"
 #include "braggio/dictionary.hpp"
 #include "braggio/error.hpp"
+#include "braggio/growing.hpp"
 #include "braggio/lines.hpp"
 #include "braggio/number.hpp"
 #include "braggio/number_simd.hpp"
@@ -35,13 +40,12 @@ enum class BadImage : std::int32_t { no_at = -1, not_a_number = -2, two_ats = -3
 
 struct StarColumn {
   CellKind kind = CellKind::skip;
-  bool guessed = false;              // a cell that does not fit sets `failed` instead of refusing the file
-  bool may_be_empty = false;         // as the second of two columns: RELION's job files leave values out
-  std::int64_t* integers = nullptr;  // where the cells go, by kind; each has room for every row
-  double* reals = nullptr;
-  std::int32_t* codes = nullptr;
-  std::int32_t* numbers = nullptr;
-  Dictionary* dictionary = nullptr;
+  bool guessed = false;            // a cell that does not fit sets `failed` instead of refusing the file
+  bool may_be_empty = false;       // as the second of two columns: RELION's job files leave values out
+  Growing<std::int64_t> integers;  // where the cells go, by kind; with room for more rows than there are
+  Growing<double> reals;
+  Growing<std::int32_t> codes, numbers;
+  Dictionary dictionary;
   bool failed = false;
   bool integral = true;    // every real was written as an integer
   bool six_digits = true;  // every image number was written with six digits or more, zero-padded
@@ -53,8 +57,13 @@ inline constexpr double largest_exact = 9007199254740992.0;  // of the integers 
 
 inline bool is_missing(std::string_view token) { return token == "<NA>" || token == "nan" || token == "NaN"; }
 
+// What the rows that one thread has read say of a column.
+struct ColumnFound {
+  bool failed = false, integral = true, six_digits = true;
+};
+
 // `token` as number and stack name; a name that is neither keeps the whole token.
-inline void store_image(StarColumn& column, std::uint64_t row, std::string_view token) {
+inline void store_image(StarColumn& column, ColumnFound& found, std::uint64_t row, std::string_view token) {
   const auto at = token.find('@');
   std::int32_t number = static_cast<std::int32_t>(BadImage::no_at);
   std::string_view stack = token;
@@ -70,16 +79,16 @@ inline void store_image(StarColumn& column, std::uint64_t row, std::string_view 
     } else {
       number = static_cast<std::int32_t>(value);
       stack = token.substr(at + 1);
-      if (digits.size() < 6 || (digits.size() > 6 && digits.front() == '0')) column.six_digits = false;
+      if (digits.size() < 6 || (digits.size() > 6 && digits.front() == '0')) found.six_digits = false;
     }
   }
-  if (number < 0) column.six_digits = false;
+  if (number < 0) found.six_digits = false;
   column.numbers[row] = number;
-  column.codes[row] = column.dictionary->code(stack);
+  column.codes[row] = column.dictionary.code(stack);
 }
 
 // False when the token does not fit the kind.
-inline bool store_cell(StarColumn& column, std::uint64_t row, std::string_view token, bool quoted) {
+inline bool store_cell(StarColumn& column, ColumnFound& found, std::uint64_t row, std::string_view token, bool quoted) {
   switch (column.kind) {
     case CellKind::skip: return true;
     case CellKind::integer: return !(quoted && column.guessed) && parse_integer(token, column.integers[row]);
@@ -88,23 +97,15 @@ inline bool store_cell(StarColumn& column, std::uint64_t row, std::string_view t
       Real real = parse_real(token);
       if (!real.ok && is_missing(token)) real = {std::numeric_limits<double>::quiet_NaN(), false, true};
       column.reals[row] = real.value;
-      column.integral = column.integral && real.integral;
+      found.integral = found.integral && real.integral;
       // A guess must not round: integers that a double does not hold (64-bit uids) stay texts.
       if (column.guessed && real.integral && std::fabs(real.value) > largest_exact) return false;
       return real.ok;
     }
-    case CellKind::text: column.codes[row] = column.dictionary->code(token); return true;
-    case CellKind::image: store_image(column, row, token); return true;
+    case CellKind::text: column.codes[row] = column.dictionary.code(token); return true;
+    case CellKind::image: store_image(column, found, row, token); return true;
   }
   return true;
-}
-
-inline void store_empty(StarColumn& column, std::uint64_t row) {
-  if (column.kind == CellKind::text) column.codes[row] = column.dictionary->code("");
-  if (column.kind != CellKind::text && column.kind != CellKind::skip) {
-    column.failed = true;
-    column.kind = CellKind::skip;
-  }
 }
 
 [[noreturn]] inline void refuse_cell(const StarBlock& block, const StarColumn& column, std::size_t i,
@@ -113,42 +114,249 @@ inline void store_empty(StarColumn& column, std::uint64_t row) {
               column.kind == CellKind::integer ? "an integer" : "a number", quoted_token(token));
 }
 
-inline void fail_guess(StarColumn& column) {
-  column.failed = true;
-  column.kind = CellKind::skip;
-}
-
-inline void fill_row(const StarBlock& block, std::span<StarColumn> columns, std::uint64_t row, std::string_view line,
-                     std::uint64_t number) {
-  Tokens tokens(line, number);
+inline void fill_row(const StarBlock& block, std::span<StarColumn> columns, std::span<ColumnFound> found,
+                     std::uint64_t row, const StarLine& line) {
+  Tokens tokens(line.text, line.number);
   std::string_view token;
   std::size_t i = 0;
   for (; i < columns.size() && tokens.next(token); ++i) {
-    StarColumn& column = columns[i];
-    if (store_cell(column, row, token, tokens.quoted())) continue;
-    if (!column.guessed) refuse_cell(block, column, i, token, number);
-    fail_guess(column);
+    if (found[i].failed || store_cell(columns[i], found[i], row, token, tokens.quoted())) continue;
+    if (!columns[i].guessed) refuse_cell(block, columns[i], i, token, line.number);
+    found[i].failed = true;
   }
-  const bool cut = !block.terminated && row + 1 == block.rows;  // the file may end within this row
-  if (i == 1 && columns.size() == 2 && columns[1].may_be_empty && !cut) return store_empty(columns[1], row);
+  const bool cut = !line.terminated;  // the file may end within this row
+  if (i == 1 && columns.size() == 2 && columns[1].may_be_empty && !cut) {
+    found[1].failed = found[1].failed || (columns[1].kind != CellKind::text && columns[1].kind != CellKind::skip);
+    if (columns[1].kind == CellKind::text) columns[1].codes[row] = columns[1].dictionary.code("");
+    return;
+  }
   if (i == columns.size() && !tokens.next(token)) return;
-  std::size_t found = i;
+  std::size_t count = i;
   if (i == columns.size())
-    for (++found; tokens.next(token);) ++found;
-  throw Error(cut && i < columns.size() ? Fault::truncated : Fault::format, line_field(number) + ": data_" + block.name,
-              std::to_string(columns.size()) + " columns", std::to_string(found));
+    for (++count; tokens.next(token);) ++count;
+  throw Error(cut && i < columns.size() ? Fault::truncated : Fault::format,
+              line_field(line.number) + ": data_" + block.name, std::to_string(columns.size()) + " columns",
+              std::to_string(count));
 }
+
+struct PlainColumn {
+  const PlainRows& rows;
+  std::size_t column;
+
+  const char* end(std::size_t row) const { return rows.end(row, column); }
+  std::string_view text(std::size_t row) const { return rows(row, column); }
+};
+
+// Plain cells of a column of texts or images into it, from `row` on.
+inline void fill_texts(StarColumn& column, ColumnFound& found, std::uint64_t row, const PlainColumn& cells,
+                       std::size_t count) {
+  if (column.kind == CellKind::text)
+    for (std::size_t k = 0; k < count; ++k) column.codes[row + k] = column.dictionary.code(cells.text(k));
+  if (column.kind == CellKind::image)
+    for (std::size_t k = 0; k < count; ++k) store_image(column, found, row + k, cells.text(k));
+}
+
+// The same for a column of numbers; false where a cell is not one that is written as usual.
+inline bool fill_numbers(const StarColumn& column, ColumnFound& found, std::uint64_t row, const PlainColumn& cells,
+                         std::size_t count, Level level) {
+  if (column.kind == CellKind::integer) {
+    for (std::size_t k = 0; k < count; ++k)
+      if (!parse_ended_integer(cells.end(k), column.integers[row + k]) &&
+          !parse_integer(cells.text(k), column.integers[row + k]))
+        return false;
+  }
+  if (column.kind == CellKind::real) {
+    bool integral = true;
+    const auto take = [&](const Real& real) {
+      integral &= real.integral;
+      return real.ok && !(column.guessed && real.integral && std::fabs(real.value) > largest_exact);
+    };
+    if (!parse_reals(level, count, cells, column.reals.data() + row, take)) return false;
+    found.integral = found.integral && integral;
+  }
+  return true;
+}
+
+// Plain rows that follow one another, on their way into the columns.
+struct StarBatch {
+  explicit StarBatch(std::size_t columns) : plain(columns, rows_of(columns)) {}
+
+  // Cells whose edges stay in L1 and L2 together with the text.
+  static std::size_t rows_of(std::size_t columns) { return std::max<std::size_t>(1, 8192 / columns); }
+
+  PlainRows plain;
+  std::shared_ptr<const void> text;            // keeps the lines
+  std::uint64_t order = 0, row = 0, line = 0;  // among all batches; the first row and its line
+};
+
+// Threads take batches of rows in turn. Under a lock, in the order of the file: finding rows, coding texts, and the
+// rows that are not plain; beside one another: numbers.
+class StarFiller {
+ public:
+  StarFiller(StarScanner& scanner, std::span<StarColumn> columns)
+      : scanner_(scanner), block_(scanner.block()), columns_(columns) {}
+
+  void fill(std::size_t threads) {
+    if (!work(batches_alone)) {
+      const std::uint64_t left = scanner_.source().size() - scanner_.lines().next_offset();
+      const auto shares = static_cast<std::size_t>(std::min<std::uint64_t>(threads, 1 + left / bytes_shared));
+      for_ranges(shares, shares, [&](std::size_t, std::size_t, std::size_t) { work(~std::size_t{0}); });
+    }
+    if (error_) std::rethrow_exception(error_);
+    finish();
+  }
+
+ private:
+  // A thread is not worth its start for less than these.
+  static constexpr std::size_t batches_alone = 8;
+  static constexpr std::uint64_t bytes_shared = std::uint64_t{1} << 20;
+  static constexpr double most_growth = 64.0;
+
+  // Up to `most` batches; true where there are no more, be it for an error.
+  bool work(std::size_t most) {
+    StarBatch batch(columns_.size());
+    std::vector<ColumnFound> found(columns_.size());
+    bool more = true;
+    try {
+      for (; most > 0 && (more = next(batch, found)); --most) {
+        const std::shared_lock lock(moving_);
+        fill_numbers(batch, found);
+        batch.text.reset();
+      }
+    } catch (...) {
+      more = false;
+      const std::scoped_lock lock(taking_);
+      stopped_ = true;
+      if (!error_ || batch.order < error_order_) {
+        error_ = std::current_exception();
+        error_order_ = batch.order;
+      }
+    }
+    const std::scoped_lock lock(taking_);
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      columns_[i].failed = columns_[i].failed || found[i].failed;
+      columns_[i].integral = columns_[i].integral && found[i].integral;
+      columns_[i].six_digits = columns_[i].six_digits && found[i].six_digits;
+    }
+    return !more;
+  }
+
+  // The rows that come next: plain ones, or one that is not, which is read here. False behind the last.
+  bool next(StarBatch& batch, std::span<ColumnFound> found) {
+    const std::scoped_lock lock(taking_);
+    batch.order = taken_++;
+    if (stopped_) return false;
+    const std::uint64_t row = scanner_.block().rows;
+    batch.row = row;
+    batch.line = scanner_.lines().number() + 1;
+    batch.plain.clear(scanner_.lines().buffered().data());
+    if (scanner_.in_rows()) take_plain(batch.plain);
+    if (const std::size_t count = batch.plain.rows(); count > 0) {
+      batch.text = scanner_.lines().keep();
+      make_room(row, count);
+      for (std::size_t i = 0; i < columns_.size(); ++i) fill_texts(columns_[i], found[i], row, {batch.plain, i}, count);
+      return true;
+    }
+    const std::optional<StarLine> line = scanner_.next_row();
+    stopped_ = !line;
+    if (!line) return false;
+    make_room(row, 1);
+    fill_row(block_, columns_, found, row, *line);
+    return true;
+  }
+
+  void take_plain(PlainRows& plain) {
+    while (!plain.full()) {
+      const std::string_view lines = scanner_.lines().buffered();
+      if (columns_.size() == 1 && may_be_keyword(lines)) return;
+      const std::optional<std::size_t> size = plain.add(lines);
+      if (!size) return;
+      scanner_.pass_row(*size);
+    }
+  }
+
+  static bool may_be_keyword(std::string_view lines) {
+    std::size_t at = 0;
+    while (at < lines.size() && is_blank(lines[at])) ++at;
+    return at == lines.size() || lines[at] == 'd' || lines[at] == 'D' || lines[at] == 'l' || lines[at] == 'L';
+  }
+
+  // Room for `count` rows more: some at first, then for as many as the rest of the file would hold of such rows. It may
+  // hold other blocks, so not for wildly more than there are.
+  void make_room(std::uint64_t rows, std::size_t count) {
+    if (rows + count <= room_) return;
+    std::uint64_t room = std::max<std::uint64_t>(rows + count, StarBatch::rows_of(columns_.size()));
+    if (rows > 0) {
+      const double bytes = static_cast<double>(scanner_.lines().next_offset() - scanner_.block().first);
+      const double left = static_cast<double>(scanner_.source().size() - scanner_.lines().next_offset());
+      const double more = static_cast<double>(rows + count) * (left / bytes);
+      const double rest = std::min(more * 1.02, static_cast<double>(rows + count) * most_growth);
+      room = rows + count + std::max(rows / 2, static_cast<std::uint64_t>(rest));
+    }
+    move_columns(static_cast<std::size_t>(room), static_cast<std::size_t>(rows));
+  }
+
+  void move_columns(std::size_t room, std::size_t rows) {
+    const std::unique_lock lock(moving_);
+    for (StarColumn& column : columns_) {
+      if (column.kind == CellKind::integer) column.integers.move_to(room, rows);
+      if (column.kind == CellKind::real) column.reals.move_to(room, rows);
+      if (column.kind == CellKind::text || column.kind == CellKind::image) column.codes.move_to(room, rows);
+      if (column.kind == CellKind::image) column.numbers.move_to(room, rows);
+    }
+    room_ = room;
+  }
+
+  void fill_numbers(const StarBatch& batch, std::span<ColumnFound> found) {
+    const std::size_t count = batch.plain.rows();
+    std::size_t bad_row = count, bad_column = 0;
+    for (std::size_t i = 0; i < columns_.size() && count > 0; ++i) {
+      const PlainColumn cells{batch.plain, i};
+      if (found[i].failed || detail::fill_numbers(columns_[i], found[i], batch.row, cells, count, level_)) continue;
+      const std::size_t bad = fill_singly(columns_[i], found[i], batch.row, cells, count);
+      found[i].failed = bad < count;
+      if (columns_[i].guessed || bad >= bad_row) continue;
+      bad_row = bad;
+      bad_column = i;
+    }
+    if (bad_row < count)
+      refuse_cell(block_, columns_[bad_column], bad_column, batch.plain(bad_row, bad_column), batch.line + bad_row);
+  }
+
+  // The first cell that does not fit, or their number.
+  static std::size_t fill_singly(StarColumn& column, ColumnFound& found, std::uint64_t row, const PlainColumn& cells,
+                                 std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k)
+      if (!store_cell(column, found, row + k, cells.text(k), false)) return k;
+    return count;
+  }
+
+  void finish() {
+    const std::uint64_t rows = scanner_.block().rows;
+    if (room_ - rows > rows / 8) move_columns(static_cast<std::size_t>(rows), static_cast<std::size_t>(rows));
+    for (StarColumn& column : columns_)
+      if (column.failed) column.kind = CellKind::skip;
+  }
+
+  StarScanner& scanner_;
+  const StarBlock block_;  // its name and labels
+  std::span<StarColumn> columns_;
+  Level level_ = chosen_level();
+  std::mutex taking_;         // the scanner, the dictionaries and what follows
+  std::shared_mutex moving_;  // where the columns are
+  std::uint64_t taken_ = 0, room_ = 0, error_order_ = 0;
+  std::exception_ptr error_;  // of the first batch that has one
+  bool stopped_ = false;
+};
 
 }  // namespace detail
 
-// What the cells of the first row look like: integer, real or text, one per label; text where there is no row.
-inline std::vector<CellKind> guess_kinds(const Source& source, const StarBlock& block) {
-  std::vector<CellKind> kinds(block.labels.size(), CellKind::text);
-  if (block.rows == 0) return kinds;
-  Lines lines(source, block.first, block.first_line);
-  std::string_view line, token;
-  lines.next(line);
-  Tokens tokens(line, lines.number());
+// What the cells of a row look like: integer, real or text, one per label; text where there is no row.
+inline std::vector<CellKind> guess_kinds(std::size_t columns, const std::optional<StarLine>& row) {
+  std::vector<CellKind> kinds(columns, CellKind::text);
+  if (!row) return kinds;
+  Tokens tokens(row->text, row->number);
+  std::string_view token;
   for (std::size_t i = 0; i < kinds.size() && tokens.next(token); ++i) {
     std::int64_t integer = 0;
     if (tokens.quoted()) continue;
@@ -160,169 +368,13 @@ inline std::vector<CellKind> guess_kinds(const Source& source, const StarBlock& 
   return kinds;
 }
 
-namespace detail {
-
-// Plain cells of one column into it, from `row` on; false where one does not fit, and the rows must be taken singly.
-inline bool fill_column(StarColumn& column, std::uint64_t row, const PlainRows& rows, std::size_t i, Level level) {
-  const std::size_t count = rows.rows();
-  switch (column.kind) {
-    case CellKind::skip: return true;
-    case CellKind::integer:
-      for (std::size_t k = 0; k < count; ++k)
-        if (!parse_padded_integer(rows(k, i), column.integers[row + k])) return false;
-      return true;
-    case CellKind::real: {
-      bool integral = true;
-      const auto take = [&](std::size_t k, const Real& real) {
-        column.reals[row + k] = real.value;
-        integral &= real.integral;
-        return real.ok && !(column.guessed && real.integral && std::fabs(real.value) > largest_exact);
-      };
-      if (!parse_reals(level, count, [&](std::size_t k) { return rows(k, i); }, take)) return false;
-      column.integral = column.integral && integral;
-      return true;
-    }
-    case CellKind::text:
-      for (std::size_t k = 0; k < count; ++k) column.codes[row + k] = column.dictionary->code(rows(k, i));
-      return true;
-    case CellKind::image:
-      for (std::size_t k = 0; k < count; ++k) store_image(column, row + k, rows(k, i));
-      return true;
-  }
-  return true;
-}
-
-inline bool fill_columns(std::span<StarColumn> columns, std::uint64_t row, const PlainRows& rows, Level level) {
-  for (std::size_t i = 0; i < columns.size(); ++i)
-    if (!fill_column(columns[i], row, rows, i, level)) return false;
-  return true;
-}
-
-// The rows of a block from one mark up to another.
-struct RowRange {
-  StarMark start;
-  std::uint64_t stop = 0;
-};
-
-class StarFiller {
- public:
-  StarFiller(const Source& source, const StarBlock& block, const RowRange& range, std::span<StarColumn> columns)
-      : block_(block),
-        columns_(columns),
-        lines_(source, range.start.offset, range.start.line),
-        plain_(columns.size(), batch_rows(columns.size())),
-        row_(range.start.row),
-        stop_(range.stop) {}
-
-  void fill() {
-    for (std::string_view line; row_ < stop_;) {
-      if (!lines_.next(line))
-        throw Error(Fault::truncated, "data_" + block_.name, std::to_string(block_.rows) + " rows",
-                    std::to_string(row_));
-      if (lines_.number() == 1 && line.starts_with("\xef\xbb\xbf")) line.remove_prefix(3);
-      take_batch(line);
-    }
-  }
-
- private:
-  // Cells whose edges stay in L1 and L2 together with the text.
-  static std::size_t batch_rows(std::size_t columns) { return std::max<std::size_t>(1, 8192 / columns); }
-
-  bool wanting() const { return row_ + plain_.rows() < stop_ && !plain_.full(); }
-
-  // The lines that the buffer holds, from `line` on: plain ones together, up to the first that is not.
-  void take_batch(std::string_view line) {
-    plain_.clear(line.data());
-    taken_.clear();
-    bool more = true;
-    while (more && wanting() && plain_.add(line)) {
-      taken_.push_back({line, lines_.number()});
-      more = wanting() && lines_.next_buffered(line);
-    }
-    const bool odd = more && wanting();
-    const std::uint64_t number = lines_.number();
-    if (!fill_columns(columns_, row_, plain_, level_))
-      for (std::size_t k = 0; k < taken_.size(); ++k)
-        fill_row(block_, columns_, row_ + k, taken_[k].line, taken_[k].number);
-    row_ += taken_.size();
-    if (odd) take_odd(line, number);
-  }
-
-  void take_odd(std::string_view line, std::uint64_t number) {
-    std::size_t at = 0;
-    while (at < line.size() && is_blank(line[at])) ++at;
-    if (at == line.size() || line[at] == '#') return;
-    fill_row(block_, columns_, row_, line, number);
-    ++row_;
-  }
-
-  struct Taken {
-    std::string_view line;
-    std::uint64_t number;
-  };
-
-  const StarBlock& block_;
-  std::span<StarColumn> columns_;
-  Lines lines_;
-  PlainRows plain_;
-  Level level_ = chosen_level();
-  std::vector<Taken> taken_;
-  std::uint64_t row_, stop_;
-};
-
-// The rows in `parts` ranges of about as many bytes, or in fewer.
-inline std::vector<RowRange> row_ranges(const StarBlock& block, std::size_t parts) {
-  std::vector<RowRange> ranges{{{0, block.first, block.first_line}, block.rows}};
-  for (std::size_t part = 1; part < parts; ++part) {
-    const std::size_t place = part * block.marks.size() / parts;
-    if (place >= block.marks.size() || block.marks[place].row <= ranges.back().start.row) continue;
-    ranges.back().stop = block.marks[place].row;
-    ranges.push_back({block.marks[place], block.rows});
-  }
-  return ranges;
-}
-
-// Codes of a range that had a dictionary of its own, made those of the column's: in order of first appearance, as if
-// the rows had been read one after the other.
-inline void recode(StarColumn& column, const Dictionary& own, const RowRange& range) {
-  std::vector<std::int32_t> codes(own.size());
-  for (std::size_t code = 0; code < own.size(); ++code) codes[code] = column.dictionary->code(own[code]);
-  for (std::uint64_t row = range.start.row; row < range.stop; ++row)
-    column.codes[row] = codes[static_cast<std::size_t>(column.codes[row])];
-}
-
-// What one range found out about a column.
-inline void join_range(StarColumn& column, const StarColumn& part, const RowRange& range) {
-  column.failed = column.failed || part.failed;
-  column.integral = column.integral && part.integral;
-  column.six_digits = column.six_digits && part.six_digits;
-  if (part.kind == CellKind::text || part.kind == CellKind::image) recode(column, *part.dictionary, range);
-}
-
-}  // namespace detail
-
-// Read the rows of a loop block into `columns`, one per label. `threads` share the rows of a large block; the columns
-// do not depend on how many they are.
-inline void fill_star(const Source& source, const StarBlock& block, std::span<StarColumn> columns,
-                      std::size_t threads = 1) {
-  if (columns.size() != block.labels.size())
-    throw Error(Fault::format, "columns", std::to_string(block.labels.size()), std::to_string(columns.size()));
-  if (block.rows == 0) return;
-  const std::vector<detail::RowRange> ranges = detail::row_ranges(block, threads);
-  std::vector<std::vector<StarColumn>> parts(ranges.size(), {columns.begin(), columns.end()});
-  std::vector<std::vector<Dictionary>> dictionaries(ranges.size(), std::vector<Dictionary>(columns.size()));
-  for (std::size_t part = 1; part < ranges.size(); ++part)
-    for (std::size_t i = 0; i < columns.size(); ++i) parts[part][i].dictionary = &dictionaries[part][i];
-  for_ranges(ranges.size(), ranges.size(), [&](std::size_t start, std::size_t stop, std::size_t) {
-    for (std::size_t part = start; part < stop; ++part)
-      detail::StarFiller(source, block, ranges[part], parts[part]).fill();
-  });
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    columns[i] = parts[0][i];
-    for (std::size_t part = 1; part < ranges.size(); ++part)
-      detail::join_range(columns[i], parts[part][i], ranges[part]);
-    if (columns[i].failed) columns[i].kind = CellKind::skip;
-  }
+// Read the rows of the loop that the scanner has come to into `columns`, one per label. `threads` share those of a
+// large block; the columns do not depend on how many they are.
+inline void fill_star(StarScanner& scanner, std::span<StarColumn> columns, std::size_t threads = 1) {
+  if (columns.size() != scanner.block().labels.size())
+    throw Error(Fault::format, "columns", std::to_string(scanner.block().labels.size()),
+                std::to_string(columns.size()));
+  if (!columns.empty()) detail::StarFiller(scanner, columns).fill(threads);
 }
 
 }  // namespace braggio

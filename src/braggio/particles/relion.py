@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from braggio._core import StarBlock
 from braggio.batch.cpus import cpu_count
 from braggio.errors import DataWarning, MetadataError, about
-from braggio.formats.star import StarTable, nearest, read_tables, scan
+from braggio.formats.star import StarTable, nearest, read_chosen
 from braggio.model.columns import Coded, Column, ImageNames
 from braggio.model.particles import DEFAULTS, REQUIRED
 from braggio.model.relion import kind_of
@@ -35,20 +36,27 @@ _JOIN = (
 
 def read_relion(path: Path, wanted: Sequence[str] | None, block: str | None, places: Places) -> Particles:
     """The particle table of a star file, joined with its optics; nothing is filled in yet."""
-    blocks = scan(path)
+    known = {*(wanted or ()), *REQUIRED, *DEFAULTS, *_JOIN, _IMAGE, "ImagePixelSize", "ImageSize", "OpticsGroupName"}
+
+    def read(*names: str) -> list[tuple[StarBlock, StarTable | None]]:
+        def choose(each: StarBlock) -> list[str] | None:
+            if each.name not in names:
+                return None
+            return [label for label in each.labels if wanted is None or name_of(label) in known]
+
+        return read_chosen(path, choose, threads=cpu_count())
+
+    found = read(block or "particles", "optics")
     with about(path):
-        name = _particle_block([(each.name, each.loop) for each in blocks], block)
-        optics_name = "optics" if name != "optics" and any(each.name == "optics" for each in blocks) else None
-        labels = [label for each in blocks if each.name in (name, optics_name) for label in each.labels]
-    names = [name] if optics_name is None else [name, optics_name]
-    kept = None
-    if wanted is not None:
-        known = {*wanted, *REQUIRED, *DEFAULTS, *_JOIN, _IMAGE, "ImagePixelSize", "ImageSize", "OpticsGroupName"}
-        for each in wanted:
-            if each not in {name_of(label) for label in labels}:
-                raise MetadataError(path=path, field=each, expected="a column", found=nearest(each, labels))
-        kept = [label for label in labels if name_of(label) in known]
-    tables = read_tables(path, blocks=names, columns=kept, scanned=blocks, threads=cpu_count())
+        name = _particle_block([(each.name, each.loop) for each, _ in found], block)
+        optics_name = "optics" if name != "optics" and any(each.name == "optics" for each, _ in found) else None
+        labels = [label for each, _ in found if each.name in (name, optics_name) for label in each.labels]
+    for each in wanted or ():
+        if each not in {name_of(label) for label in labels}:
+            raise MetadataError(path=path, field=each, expected="a column", found=nearest(each, labels))
+    if name not in (block, "particles"):  # the only table, under another name, which the end of the file has shown
+        found = read(name, "optics")
+    tables = {each.name: table for each, table in found if table is not None}
     with about(path):
         particles, own = _bare(tables[name].columns)
         optics, own_optics = _bare(_as_rows(tables[optics_name])) if optics_name else ({}, {})

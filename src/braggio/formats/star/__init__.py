@@ -6,7 +6,7 @@ and ``write`` with its keywords, on pandas DataFrames. Columns are typed by RELI
 """
 
 from braggio.formats.star.frames import read_star, to_dataframe, write_star
-from braggio.formats.star.reading import nearest, read_tables, scan
+from braggio.formats.star.reading import nearest, read_chosen, read_tables, scan
 from braggio.formats.star.table import StarTable
 from braggio.formats.star.writing import quoted, write_tables
 
@@ -14,6 +14,7 @@ __all__ = [
     "StarTable",
     "nearest",
     "quoted",
+    "read_chosen",
     "read_star",
     "read_tables",
     "scan",

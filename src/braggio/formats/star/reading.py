@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from braggio._core import Source, StarBlock, read_star_rows, scan_star
+from braggio._core import Source, StarBlock, read_star
 from braggio.errors import DataWarning, FormatError, MetadataError, about
 from braggio.formats.star.table import StarTable
 from braggio.model.columns import Coded, Column, ImageNames
@@ -41,7 +41,7 @@ def scan(file: File) -> list[StarBlock]:
     """
     source, path = _source(file)
     with about(path):
-        return scan_star(source)
+        return [block for block, _ in read_star(source, lambda block: None)]
 
 
 def read_tables(
@@ -51,7 +51,6 @@ def read_tables(
     columns: Sequence[str] | None = None,
     as_text: Iterable[str] = (),
     split_images: bool = True,
-    scanned: Sequence[StarBlock] | None = None,
     threads: int = 1,
 ) -> dict[str, StarTable]:
     r"""Read blocks into numpy columns.
@@ -68,8 +67,6 @@ def read_tables(
         Labels to keep as text whatever they look like.
     split_images : bool
         Give ``rlnImageName`` as `ImageNames` rather than as one text a row.
-    scanned : sequence of StarBlock, optional
-        What `scan` gave for this file, which is then not scanned again.
     threads : int
         Share the rows of a large block among so many; the columns do not depend on it.
 
@@ -94,14 +91,89 @@ def read_tables(
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
+    wanted = None if columns is None else {bare(label.removeprefix("_")) for label in columns}
+
+    def choose(block: StarBlock) -> Collection[str] | None:
+        if blocks is not None and block.name not in blocks:
+            return None
+        return [label for label in block.labels if wanted is None or bare(label) in wanted]
+
+    found = _read(file, choose, as_text, split_images, threads)
+    with about(None if isinstance(file, bytes) else os.fspath(file)):
+        _require_columns(_chosen_blocks([block for block, _ in found], blocks), columns)
+    _warn_of_cuts(found)
+    return {block.name: table for block, table in found if table is not None}
+
+
+def read_chosen(
+    file: File,
+    choose: Callable[[StarBlock], Collection[str] | None],
+    *,
+    as_text: Iterable[str] = (),
+    split_images: bool = True,
+    threads: int = 1,
+) -> list[tuple[StarBlock, StarTable | None]]:
+    r"""Read a file once, asking on the way what is wanted of each block.
+
+    Parameters
+    ----------
+    file : path-like or bytes
+        The file, or its content.
+    choose : callable
+        The labels wanted of a block, or None for nothing. It is asked before rows are counted, and may be asked again.
+    as_text, split_images, threads
+        See `read_tables`.
+
+    Returns
+    -------
+    list of (StarBlock, StarTable or None)
+        Every block of the file in order, and its table where it was chosen.
+
+    Raises
+    ------
+    FormatError
+        See `read_tables`.
+
+    Examples
+    --------
+    >>> found = read_chosen(b"data_a\nloop_\n_x\n_y\n1 2\n\ndata_b\n_z 3\n", lambda block: "x" if block.loop else None)
+    >>> [(block.name, block.rows, None if table is None else list(table.columns)) for block, table in found]
+    [('a', 1, ['x']), ('b', 0, None)]
+    """
+    found = _read(file, choose, as_text, split_images, threads)
+    _warn_of_cuts(found)
+    return found
+
+
+def _read(
+    file: File,
+    choose: Callable[[StarBlock], Collection[str] | None],
+    as_text: Iterable[str],
+    split_images: bool,
+    threads: int,
+) -> list[tuple[StarBlock, StarTable | None]]:
     source, path = _source(file)
+    text = {bare(label) for label in as_text}
+
+    def kinds(block: StarBlock) -> list[tuple[str, str]] | None:
+        wanted = choose(block)
+        if wanted is None:
+            return None
+        return [_kinds(label, label in wanted, bare(label) in text, split_images) for label in block.labels]
+
     with about(path):
-        found = scan_star(source) if scanned is None else scanned
-        chosen = _chosen_blocks(found, blocks)
-        _require_columns(chosen, columns)
-        text = {bare(label) for label in as_text}
-        wanted = None if columns is None else {bare(label.removeprefix("_")) for label in columns}
-        return {block.name: _read_block(source, block, wanted, text, split_images, threads) for block in chosen}
+        found = read_star(source, kinds, threads)
+        return [(block, _table(block, choose(block), text, columns)) for block, columns in found]
+
+
+def _warn_of_cuts(found: Sequence[tuple[StarBlock, StarTable | None]]) -> None:
+    for block, table in found:
+        if table is not None and not block.terminated:
+            warnings.warn(
+                f"data_{block.name}: the file ends without a newline after row {block.rows}; it may have been cut",
+                DataWarning,
+                stacklevel=3,
+            )
 
 
 def _chosen_blocks(found: Sequence[StarBlock], blocks: Sequence[str] | None) -> list[StarBlock]:
@@ -132,35 +204,27 @@ def nearest(label: str, labels: Sequence[str]) -> str:
     return f"{shown}, ... ({len(labels)} in all)" if len(labels) > 12 else shown or "none"
 
 
-def _read_block(
-    source: Source, block: StarBlock, wanted: set[str] | None, text: set[str], split_images: bool, threads: int
-) -> StarTable:
-    if not block.loop:
+def _table(
+    block: StarBlock, wanted: Collection[str] | None, text: set[str], columns: list[tuple[Any, ...] | None] | None
+) -> StarTable | None:
+    if wanted is None:
+        return None
+    if columns is None:
         items = {label: _value(label, value, quoted or bare(label) in text) for label, value, quoted in block.items}
-        return StarTable(
-            {label: value for label, value in items.items() if wanted is None or bare(label) in wanted}, loop=False
-        )
-    kinds = [_kinds(label, wanted, text, split_images) for label in block.labels]
-    results = read_star_rows(source, block, kinds, threads)
-    if not block.terminated:
-        warnings.warn(
-            f"data_{block.name}: the file ends without a newline after row {block.rows}; it may have been cut",
-            DataWarning,
-            stacklevel=4,
-        )
-    found = {label: result for label, result in zip(block.labels, results, strict=True) if result is not None}
-    integral = frozenset(label for label, result in found.items() if result[0] == "real" and result[2])
-    return StarTable({label: _column(label, result) for label, result in found.items()}, integral=integral)
+        return StarTable({label: value for label, value in items.items() if label in wanted}, loop=False)
+    found = {label: column for label, column in zip(block.labels, columns, strict=True) if column is not None}
+    integral = frozenset(label for label, column in found.items() if column[0] == "real" and column[2])
+    return StarTable({label: _column(label, column) for label, column in found.items()}, integral=integral)
 
 
-def _kinds(label: str, wanted: set[str] | None, text: set[str], split_images: bool) -> tuple[str, str]:
+def _kinds(label: str, wanted: bool, as_text: bool, split_images: bool) -> tuple[str, str]:
     """(kind to try first, kind it may become)."""
     known = kind_of(label)
-    if wanted is not None and bare(label) not in wanted:
+    if not wanted:
         return "skip", known if known in ("integer", "real") else "text"
-    if bare(label) == bare(IMAGE_NAME) and split_images and bare(label) not in text:
+    if bare(label) == bare(IMAGE_NAME) and split_images and not as_text:
         return "image", "image"
-    if bare(label) in text or known == "text":
+    if as_text or known == "text":
         return "text", "text"
     if known == "integer":  # pandas writes integers with missing values as 1.000000
         return "integer", "real"
@@ -176,7 +240,7 @@ def _column(label: str, result: tuple[Any, ...]) -> Column:
     if (
         kind == "real"
         and kind_of(label) == "integer"
-        and np.all(np.isfinite(values))
+        and np.all(np.abs(values) <= 2.0**53)
         and np.all(values == np.rint(values))
     ):
         return np.asarray(values.astype(np.int64))
