@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "braggio/buffer.hpp"
+#include "braggio/memory.hpp"
 #include "braggio/bytes.hpp"
 
 namespace braggio {

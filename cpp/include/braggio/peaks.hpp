@@ -18,7 +18,7 @@
 
 #include "braggio/cpu.hpp"
 #include "braggio/error.hpp"
-#include "braggio/large.hpp"
+#include "braggio/memory.hpp"
 #include "braggio/mask.hpp"
 #include "braggio/parallel.hpp"
 #include "braggio/radix.hpp"

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "braggio/buffer.hpp"
+#include "braggio/memory.hpp"
 #include "braggio/bytes.hpp"
 #include "braggio/layout.hpp"
 #include "braggio/source.hpp"

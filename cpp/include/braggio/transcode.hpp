@@ -7,7 +7,7 @@
 #include <span>
 #include <type_traits>
 
-#include "braggio/buffer.hpp"
+#include "braggio/memory.hpp"
 #include "braggio/bytes.hpp"
 #include "braggio/clamp.hpp"
 #include "braggio/clipped.hpp"
