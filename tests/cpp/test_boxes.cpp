@@ -68,7 +68,8 @@ TEST_CASE("wide boxes, at every level") {
 TEST_CASE("places that could overflow are refused") {
   const float pixel = 1;
   float out = 0;
-  for (const std::int64_t place : {std::numeric_limits<std::int64_t>::max(), -max_box_position - 1})
+  for (const std::int64_t place :
+       {std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min(), -max_box_position - 1})
     CHECK(refuses(Fault::limit,
                   [&] { copy_box<float>({&pixel, 1, 1}, place, 0, 1, 1, Edges::reflect, 0, &out, Level::baseline); }));
 }

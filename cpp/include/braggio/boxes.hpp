@@ -60,7 +60,7 @@ struct CopyRow {
 template <class T>
 void copy_box(const Image<T>& image, std::int64_t top, std::int64_t left, std::int64_t height, std::int64_t width,
               Edges edges, T fill, T* out, Level level) {
-  if (std::max({top, left, -top, -left, height, width}) > max_box_position)
+  if (std::max({top, left, height, width}) > max_box_position || std::min(top, left) < -max_box_position)
     throw Error(Fault::limit, "box", "positions within 2^40 of the image",
                 std::to_string(top) + ", " + std::to_string(left));
   const std::int64_t begin = std::clamp<std::int64_t>(-left, 0, width);                 // columns before: outside

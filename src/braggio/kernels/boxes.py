@@ -50,6 +50,8 @@ def copy_boxes(
     ------
     ValueError
         An argument that does not fit, naming it.
+    LimitError
+        A corner further than 2^40 from the image.
 
     Examples
     --------
@@ -62,8 +64,8 @@ def copy_boxes(
         places = np.zeros((0, 2), np.int64)
     if places.ndim != 2 or places.shape[1] != 2 or places.dtype.kind not in "iu":
         raise ValueError(f"corners must be integers of shape (n, 2), not {places.dtype} {places.shape}")
-    if places.size and (int(places.min()) < -MAX_POSITION or int(places.max()) > MAX_POSITION):
-        raise ValueError(f"corners must lie within 2^40 of 0, not from {places.min()} to {places.max()}")
+    if places.dtype == np.uint64 and places.size and int(places.max()) > MAX_POSITION:
+        raise ValueError(f"corners must lie within 2^40 of 0, not at {places.max()}")
     if edges not in EDGES:
         raise ValueError(f"edges must be constant, reflect or replicate, not {edges!r}")
     rows, columns = map(int, shape)
@@ -100,7 +102,7 @@ def _as_pixel(fill: float, dtype: np.dtype[Any]) -> NDArray[Any]:
     if dtype.kind == "f":
         if math.isfinite(fill) and abs(fill) > float(np.finfo(dtype).max):
             raise ValueError(f"fill must be a value of {dtype}, not {fill}")
-        return np.full(1, fill, dtype)
+        return np.array([fill], dtype)
     limits = np.iinfo(dtype)
     if not limits.min <= fill <= limits.max or fill != int(fill):
         raise ValueError(f"fill must be a value of {dtype}, not {fill}")
