@@ -70,6 +70,32 @@ def sort_and_suppress(values: NDArray[np.float32], cutoff: float) -> NDArray[np.
     return np.array(kept)
 
 
+def _torch_sort_and_suppress(
+    values: NDArray[np.float32], cutoff: float, threads: int
+) -> Callable[[], NDArray[np.int64]] | None:
+    """The same as the reference has it, in torch."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    scores = torch.from_numpy(values)
+
+    def run() -> NDArray[np.int64]:
+        torch.set_num_threads(threads)
+        places = torch.nonzero(scores > cutoff)
+        order = torch.sort(scores[places[:, 0], places[:, 1]], descending=True, stable=True).indices
+        places = places[order]
+        kept = []
+        while len(places):
+            first = places[0]
+            kept.append(first)
+            places = places[torch.sqrt(((places - first) ** 2).sum(dim=1).float()) >= RADIUS]
+        y, x = torch.stack(kept).T
+        return np.asarray(y * values.shape[1] + x)
+
+    return run
+
+
 def picking(values: NDArray[np.float32], cutoff: float, skimage_goal: float, sorted_goal: float) -> Case:
     size = len(values)
 
@@ -83,6 +109,13 @@ def picking(values: NDArray[np.float32], cutoff: float, skimage_goal: float, sor
         "numpy sort and suppress": lambda: sort_and_suppress(values, cutoff),
     }
     goals = [Goal("numpy sort and suppress", faster=sorted_goal)]
+    in_torch = []
+    for count, name in ((1, "braggio, 1 thread"), (2, "braggio")):
+        if (run := _torch_sort_and_suppress(values, cutoff, count)) is not None:
+            theirs = f"torch sort and suppress, threads: {count}"
+            in_torch.append(run)
+            variants[theirs] = run
+            goals.append(Goal(theirs, faster=sorted_goal, ours=name))
     try:
         from skimage.feature import peak_local_max
     except ImportError:
@@ -96,6 +129,8 @@ def picking(values: NDArray[np.float32], cutoff: float, skimage_goal: float, sor
     def check() -> None:
         found = ours()
         np.testing.assert_array_equal(found, sort_and_suppress(values, cutoff))
+        for run in in_torch:
+            np.testing.assert_array_equal(found, run())
         if peak_local_max is not None:  # its rule is another one (squares), but it finds the same highest peak
             theirs = variants["skimage peak_local_max"]()
             assert list(theirs[0]) == [*np.divmod(found[0], size)]

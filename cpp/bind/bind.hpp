@@ -26,6 +26,11 @@ struct HeldSource {
 inline PixelType array_type(const py::array& array) {
   if (array.dtype().byteorder() == (native_order == ByteOrder::little ? '>' : '<'))
     throw py::value_error("array must be in native byte order");
+  const char kind = array.dtype().kind();
+  for (std::size_t i = 0; i < pixel_infos.size();
+       ++i)  // kinds are the first letters of the names, which numpy is slow to say
+    if (pixel_infos[i].name.front() == kind && static_cast<py::ssize_t>(pixel_infos[i].size) == array.itemsize())
+      return static_cast<PixelType>(i);
   return pixel_type(py::cast<std::string>(array.dtype().attr("name")));
 }
 

@@ -24,6 +24,7 @@ void run_boxes(const py::array& image, const py::array_t<std::int64_t>& corners,
     throw py::value_error("out must be of shape (n, height, width) and of the dtype of image");
   if (fill.size() != 1 || array_type(fill) != type) throw py::value_error("fill must be one value of image's dtype");
   const Edges rule = edges_named(edges);
+  const Level level = chosen_level();
   const std::int64_t* places = corners.data();
   const std::int64_t count = out.shape(0), height = out.shape(1), width = out.shape(2);
   with_pixel(type, [&]<class T>() {
@@ -32,7 +33,7 @@ void run_boxes(const py::array& image, const py::array_t<std::int64_t>& corners,
     const T value = *static_cast<const T*>(fill.data());
     py::gil_scoped_release release;
     for (std::int64_t i = 0; i < count; ++i)
-      copy_box(whole, places[2 * i], places[2 * i + 1], height, width, rule, value, target + i * height * width);
+      copy_box(whole, places[2 * i], places[2 * i + 1], height, width, rule, value, target + i * height * width, level);
   });
 }
 

@@ -1,10 +1,10 @@
 // CBF codecs: a section of a source into an array, and an array into a section.
-#include <memory>
 #include <string>
 
 #include "bind.hpp"
 #include "braggio/byte_offset.hpp"
 #include "braggio/md5.hpp"
+#include "braggio/memory.hpp"
 #include "braggio/packed.hpp"
 #include "braggio/parallel.hpp"
 
@@ -64,21 +64,6 @@ void decode_packed(Bytes data, Codec codec, const packed::Layout& layout, void* 
   });
 }
 
-// Memory that nobody has written to, beginning at a cache line: see buffer.hpp for what that is worth.
-class Unwritten {
- public:
-  explicit Unwritten(std::size_t size)
-      : memory_(std::make_unique_for_overwrite<std::byte[]>(size + line - 1)),
-        bytes_(memory_.get() + (line - reinterpret_cast<std::uintptr_t>(memory_.get()) % line) % line, size) {}
-
-  MutableBytes bytes() const { return bytes_; }
-
- private:
-  static constexpr std::size_t line = 64;
-  std::unique_ptr<std::byte[]> memory_;
-  MutableBytes bytes_;
-};
-
 // The MD5 of the section when it is asked for. It is the slower of the two (0.7 GB/s), so it begins at once, in the
 // calling thread, and reads for itself: neither a thread's start nor the copy of the whole section keeps it waiting.
 py::bytes decode_section(const HeldSource& held, std::uint64_t offset, std::uint64_t size, const std::string& codec,
@@ -100,9 +85,9 @@ py::bytes decode_section(const HeldSource& held, std::uint64_t offset, std::uint
         if (task == 0 && digest)
           found = Md5::of_read(size, [&](std::uint64_t at, MutableBytes block) { source.read(offset + at, block); });
         if (task == 1) {
-          const Unwritten copy(source.in_memory() ? 0 : size);
-          if (!source.in_memory()) source.read(offset, copy.bytes());
-          const Bytes data = source.in_memory() ? source.view(offset, size) : copy.bytes();
+          Buffer copy;
+          if (!source.in_memory()) source.read(offset, copy.first(size));
+          const Bytes data = source.in_memory() ? source.view(offset, size) : Bytes(copy.first(size));
           decode_packed(data, chosen, layout, target, element);
         }
       }
@@ -135,11 +120,12 @@ std::vector<py::bytes> decode_sections(const HeldSource& held,
     if (total > held.source.size())
       throw Error(Fault::truncated, "X-Binary-Size", std::to_string(total) + " bytes",
                   std::to_string(held.source.size()));
-    const Unwritten memory(total);
+    Buffer memory;
+    const MutableBytes all = memory.first(total);
     std::vector<Bytes> data;
     std::uint64_t used = 0;
     for (const auto& [offset, size] : places) {
-      const MutableBytes part = memory.bytes().subspan(used, size);
+      const MutableBytes part = all.subspan(used, size);
       held.source.read(offset, part);
       data.emplace_back(part);
       used += size;

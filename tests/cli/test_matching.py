@@ -176,13 +176,19 @@ def test_merge_partials(run, tmp_path):
     (tmp_path / "again.part").hardlink_to(shards[0])
     code, _, err = run("matching", "merge", shards[0], tmp_path / "again.part", "-o", tmp_path / "y")
     assert code == 1 and "again.part: partials: expected each file once" in err
+    (tmp_path / "copy.part").write_bytes(shards[0].read_bytes())
+    code, _, err = run("matching", "merge", shards[0], tmp_path / "copy.part", "-o", tmp_path / "y")
+    assert code == 1 and f"found a copy of {shards[0]}" in err and not (tmp_path / "y").exists()
+    both = [shards[0], tmp_path / "copy.part", "--allow-identical", "--json"]
+    code, out, err = run("matching", "merge", *both, "-o", tmp_path / "y")
+    assert code == 0 and events(out)[0]["correlations"] == 8, err
     code, _, err = run("matching", "merge", *shards, "-o", shards[0], "-f")
     assert code == 1 and "must not be one of the files" in err
     other = Partial(Accumulator((5, 7)), np.zeros((8, 3), np.float32), np.zeros(1, np.float32), 1.0)
     write_partial(tmp_path / "other.part", other)
-    code, _, err = run("matching", "merge", shards[0], tmp_path / "other.part", "-o", tmp_path / "y")
+    code, _, err = run("matching", "merge", shards[0], tmp_path / "other.part", "-o", tmp_path / "z")
     assert code == 1 and "other.part: shape: expected 5 x 6, found 5 x 7" in err
-    code, _, err = run("matching", "merge", shards[0], tmp_path / "x.csv", "-o", tmp_path / "y")
+    code, _, err = run("matching", "merge", shards[0], tmp_path / "x.csv", "-o", tmp_path / "z")
     assert code == 1 and "one another" in err
 
 

@@ -4,7 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <numeric>
+#include <vector>
 
+#include "levels.hpp"
 #include "refusal.hpp"
 
 using namespace braggio;
@@ -30,7 +33,7 @@ TEST_CASE("boxes anywhere") {
         for (std::int64_t height = 1; height < 6; ++height)
           for (std::int64_t width = 1; width < 6; ++width) {
             std::vector<std::int16_t> out(static_cast<std::size_t>(height * width), -7);
-            copy_box<std::int16_t>(image, top, left, height, width, edges, 99, out.data());
+            copy_box<std::int16_t>(image, top, left, height, width, edges, 99, out.data(), chosen_level());
             for (std::int64_t y = 0; y < height; ++y)
               for (std::int64_t x = 0; x < width; ++x) {
                 const std::int64_t row = inside(top + y, 2, edges), column = inside(left + x, 3, edges);
@@ -41,9 +44,32 @@ TEST_CASE("boxes anywhere") {
           }
 }
 
+TEST_CASE("wide boxes, at every level") {
+  const std::int64_t size = 200;
+  std::vector<std::uint16_t> pixels(static_cast<std::size_t>(size * size));
+  std::iota(pixels.begin(), pixels.end(), std::uint16_t{0});
+  for (const Level level : levels())
+    for (const std::int64_t left : {-70, 0, 1, 63, 90})
+      for (const std::int64_t width : {63, 64, 65, 127, 128, 140}) {
+        const std::int64_t top = left + 50, height = 60;
+        std::vector<std::uint16_t> out(static_cast<std::size_t>(height * width));
+        copy_box<std::uint16_t>({pixels.data(), size, size}, top, left, height, width, Edges::reflect, 0, out.data(),
+                                level);
+        for (std::int64_t y = 0; y < height; ++y)
+          for (std::int64_t x = 0; x < width; ++x) {
+            const std::int64_t row = inside(top + y, size, Edges::reflect);
+            const std::int64_t column = inside(left + x, size, Edges::reflect);
+            REQUIRE(out[static_cast<std::size_t>(y * width + x)] ==
+                    pixels[static_cast<std::size_t>(row * size + column)]);
+          }
+      }
+}
+
 TEST_CASE("places that could overflow are refused") {
   const float pixel = 1;
   float out = 0;
-  for (const std::int64_t place : {std::numeric_limits<std::int64_t>::max(), -max_box_position - 1})
-    CHECK(refuses(Fault::limit, [&] { copy_box<float>({&pixel, 1, 1}, place, 0, 1, 1, Edges::reflect, 0, &out); }));
+  for (const std::int64_t place :
+       {std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min(), -max_box_position - 1})
+    CHECK(refuses(Fault::limit,
+                  [&] { copy_box<float>({&pixel, 1, 1}, place, 0, 1, 1, Edges::reflect, 0, &out, Level::baseline); }));
 }

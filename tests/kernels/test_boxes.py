@@ -41,8 +41,9 @@ def test_far_outside():
     image = np.arange(12.0).reshape(3, 4)
     for edges, expected in (("constant", 0.0), ("replicate", 11.0)):
         assert (copy_boxes(image, [[1 << 39, 1 << 39]], (2, 2), edges=edges) == expected).all()
-    with pytest.raises(ValueError, match="2\\^40"):
-        copy_boxes(image, [[1 << 41, 0]], (2, 2))
+    for corner in ([1 << 41, 0], [0, -(1 << 41)], [-(1 << 63), 0], np.array([0, (1 << 64) - 1], np.uint64)):
+        with pytest.raises(ValueError, match="2\\^40"):
+            copy_boxes(image, [corner], (2, 2))
 
 
 def test_nan_fill_and_out():

@@ -94,6 +94,23 @@ def test_refusals(tmp_path):
         decode([-1], ORIENTATIONS, DEFOCI)
 
 
+def test_copies_of_a_shard(tmp_path):
+    """A copy would count twice without a word; shards that are alike by chance are merged when that is said."""
+    for name, places in (("a", np.arange(3)), ("b", np.arange(3, 9)), ("c", np.arange(3))):
+        write_partial(tmp_path / name, partial(places))
+    with pytest.raises(MetadataError, match="c: partials: .* expected each shard once, found a copy of .*a"):
+        merge_partials(tmp_path / name for name in "abc")
+    assert merge_partials([tmp_path / name for name in "abc"], allow_identical=True).accumulator.count == 12
+    with pytest.raises(MetadataError, match="twice"):
+        merge_partials([tmp_path / "a", tmp_path / "a"], allow_identical=True)
+
+
+def test_shards_without_correlograms_are_alike(tmp_path):
+    for name in "abc":
+        write_partial(tmp_path / name, partial(np.arange(0 if name < "c" else 2)))
+    assert merge_partials(tmp_path / name for name in "abc").accumulator.count == 2
+
+
 def test_the_last_orientations_of_a_search_decode_right():
     """552 orientations and 3 defoci in batches of 20, the last one smaller: nothing of another batch is taken."""
     angles = np.float32([[i, 0, 0] for i in range(552)])

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "braggio/buffer.hpp"
 #include "braggio/bytes.hpp"
+#include "braggio/memory.hpp"
 
 namespace braggio {
 

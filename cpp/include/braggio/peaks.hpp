@@ -18,8 +18,8 @@
 
 #include "braggio/cpu.hpp"
 #include "braggio/error.hpp"
-#include "braggio/large.hpp"
 #include "braggio/mask.hpp"
+#include "braggio/memory.hpp"
 #include "braggio/parallel.hpp"
 #include "braggio/radix.hpp"
 

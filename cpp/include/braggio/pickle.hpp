@@ -2,289 +2,28 @@
 // and only the names that cctbx writes are let through. Sizes, depth, sharing and cycles are bounded.
 #pragma once
 
-#include <algorithm>
+#include <charconv>
 #include <cstdint>
-#include <deque>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "braggio/cpu.hpp"
+#include "braggio/error.hpp"
 #include "braggio/flex.hpp"
 #include "braggio/number.hpp"
+#include "braggio/pickle_bounds.hpp"
+#include "braggio/pickle_globals.hpp"
+#include "braggio/pickle_graph.hpp"
 #include "braggio/pickle_ops.hpp"
+#include "braggio/pickle_text.hpp"
 
 namespace braggio::pickle {
 
 inline constexpr std::size_t max_nodes = std::size_t{1} << 20;
-inline constexpr unsigned max_depth = 100;
-inline constexpr std::uint64_t max_unfolded = std::uint64_t{1}
-                                              << 23;  // values, each shared one counted where it is used
 inline constexpr std::uint64_t max_integer_bytes = 1024;
-
-enum class Meaning { object, encode, reconstruct, base, bytes };
-
-struct Global {
-  std::string_view module;
-  std::string_view name;
-  Meaning meaning = Meaning::object;
-};
-
-// Beside the flex types, every name in an image or integration pickle.
-inline constexpr Global allowed[] = {
-    {"scitbx_array_family_flex_ext", "grid"},
-    {"dials_array_family_flex_ext", "reflection_table"},
-    {"dials_array_family_flex_ext", "shoebox"},
-    {"cctbx_uctbx_ext", "unit_cell"},
-    {"cctbx_sgtbx_ext", "space_group"},
-    {"cctbx_sgtbx_ext", "change_of_basis_op"},
-    {"cctbx_sgtbx_ext", "rt_mx"},
-    {"cctbx.sgtbx", "space_group_info"},
-    {"cctbx.sgtbx", "empty"},
-    {"cctbx.crystal", "symmetry"},
-    {"cctbx.miller", "array"},
-    {"cctbx.miller", "set"},
-    {"cctbx.miller", "array_info"},
-    {"cctbx.xray.observation_types", "intensity"},
-    {"cctbx.xray.observation_types", "amplitude"},
-    {"cctbx_orientation_ext", "crystal_orientation"},
-    {"cctbx.crystal_orientation", "crystal_orientation"},
-    {"scitbx.matrix", "col"},
-    {"scitbx.matrix", "sqr"},
-    {"scitbx.matrix", "rec"},
-    {"_codecs", "encode", Meaning::encode},
-    {"copy_reg", "_reconstructor", Meaning::reconstruct},
-    {"copyreg", "_reconstructor", Meaning::reconstruct},
-    {"__builtin__", "object", Meaning::base},
-    {"builtins", "object", Meaning::base},
-    {"__builtin__", "bytes", Meaning::bytes},
-    {"builtins", "bytes", Meaning::bytes},
-};
-
-inline bool is_allowed(std::string_view module, std::string_view name) {
-  if (flex::find_type(module, name) != nullptr) return true;
-  for (const Global& global : allowed)
-    if (global.module == module && global.name == name) return true;
-  return false;
-}
-
-enum class Kind : unsigned char {
-  none,
-  boolean,
-  integer,
-  long_integer,
-  real,
-  bytes,
-  byte_string,
-  text,
-  tuple,
-  list,
-  dict,
-  set,
-  frozenset,
-  global,
-  object
-};
-
-using Id = std::uint32_t;
-inline constexpr Id nothing = ~Id{0};
-
-struct Node {
-  Kind kind = Kind::none;
-  Meaning meaning = Meaning::object;  // global
-  bool owned = false;                 // the bytes are in Graph::owned[start], else in the file at `start`
-  std::int64_t integer = 0;           // boolean, integer
-  double real = 0;
-  std::uint64_t start = 0, size = 0;  // long_integer, bytes, byte_string, text
-  Id first = nothing;                 // containers: index into Graph::items; object: its class; global: Graph::names
-  Id arguments = nothing;             // object: a tuple
-  Id state = nothing;                 // object
-};
-
-// Bytes of its own, not cleared before they are written: an image's are many.
-struct Text {
-  std::unique_ptr<char[]> bytes;
-  std::size_t size = 0;
-
-  static Text of(std::string_view text) {
-    Text held{std::make_unique_for_overwrite<char[]>(text.size()), text.size()};
-    std::copy(text.begin(), text.end(), held.bytes.get());
-    return held;
-  }
-  std::string_view view() const { return {bytes.get(), size}; }
-};
-
-struct Graph {
-  Bytes bytes;
-  std::vector<Node> nodes;
-  std::deque<std::vector<Id>> items;
-  std::deque<Text> owned;
-  std::deque<std::pair<std::string, std::string>> names;  // module, name
-  Id root = nothing;
-  std::uint64_t end = 0;  // byte after STOP
-
-  std::string_view text(const Node& node) const {
-    if (node.owned) return owned[node.start].view();
-    return text_of(bytes, node.start, node.size);
-  }
-  const std::vector<Id>& children(const Node& node) const { return items[node.first]; }
-  const std::pair<std::string, std::string>& name(const Node& object) const { return names[nodes[object.first].first]; }
-  bool is(const Node& object, std::string_view module, std::string_view wanted) const {
-    return object.kind == Kind::object && name(object).first == module && name(object).second == wanted;
-  }
-};
-
-namespace detail {
-
-// Of UTF-8 bytes that are all ASCII, or C2 or C3 and what follows them: the characters below 256. Every byte but C2 and
-// C3 is one, after C3 with 0x40 more. Without branches: half of the bytes of an image are above 127, and no processor
-// guesses which.
-inline std::size_t squeeze(const unsigned char* from, std::size_t size, unsigned char* to, unsigned char before = 0) {
-  std::size_t used = 0;
-  for (std::size_t i = 0; i < size; ++i) {
-    const unsigned char c = from[i];
-    to[used] = static_cast<unsigned char>(c | (before == 0xc3 ? 0x40 : 0));
-    used += c < 0xc0;
-    before = c;
-  }
-  return used;
-}
-
-#if defined(__x86_64__)
-// The same eight bytes at a time; `to` has room for `size` bytes.
-BRAGGIO_AVX2 inline std::size_t squeeze_words(const unsigned char* from, std::size_t size, unsigned char* to) {
-  constexpr std::uint64_t tops = 0x8080808080808080;
-  std::uint64_t carry = 0;
-  std::size_t i = 0, used = 0;
-  for (; i + 8 <= size; i += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, from + i, 8);
-    const std::uint64_t leads = word & (word << 1) & tops, higher = leads & (word << 7);
-    word |= ((higher << 8) | carry) >> 1;
-    carry = higher >> 56;
-    const std::uint64_t kept = ~((leads >> 7) * 0xff);
-    const std::uint64_t squeezed = __builtin_ia32_pext_di(word, kept);
-    std::memcpy(to + used, &squeezed, 8);
-    used += 8 - static_cast<std::size_t>(__builtin_popcountll(leads));
-  }
-  return used + squeeze(from + i, size - i, to + used, i > 0 ? from[i - 1] : 0);
-}
-#endif
-
-}  // namespace detail
-
-// UTF-8 that holds only characters below 256, as those bytes: what _codecs.encode(text, "latin1") gives.
-inline Text to_latin1(std::string_view utf8, std::uint64_t offset, Level level = chosen_level()) {
-  const auto* from = reinterpret_cast<const unsigned char*>(utf8.data());
-  const std::size_t size = utf8.size();
-  const auto leads = [](unsigned char c) { return static_cast<unsigned char>((c & 0xfe) == 0xc2); };
-  unsigned char wrong = 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    const unsigned char c = from[i];
-    wrong |= static_cast<unsigned char>(((c & 0xc0) == 0x80) != (leads(from[i - 1]) != 0));
-    wrong |= static_cast<unsigned char>((c >= 0xc0) != (leads(c) != 0));
-  }
-  const bool ends = size == 0 || ((from[0] < 0x80 || leads(from[0])) && !leads(from[size - 1]));
-  if (wrong != 0 || !ends)
-    throw Error(Fault::format, "_codecs.encode", "characters below 256 in UTF-8", "another text", offset);
-  Text out{std::make_unique_for_overwrite<char[]>(size), 0};
-  auto* to = reinterpret_cast<unsigned char*>(out.bytes.get());
-#if defined(__x86_64__)
-  out.size = level == Level::baseline ? detail::squeeze(from, size, to) : detail::squeeze_words(from, size, to);
-#else
-  out.size = detail::squeeze(from, size, to);
-#endif
-  return out;
-}
-
-namespace detail {
-
-inline void put_utf8(std::string& out, std::uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xc0 | c >> 6);
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xe0 | c >> 12);
-    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | c >> 18);
-    out += static_cast<char>(0x80 | (c >> 12 & 0x3f));
-    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  }
-}
-
-// `count` hexadecimal digits at `at`, or a refusal.
-inline std::uint32_t hexadecimal(std::string_view text, std::size_t at, std::size_t count, std::uint64_t offset) {
-  std::uint32_t value = 0;
-  const char* const begin = text.data() + std::min(at, text.size());
-  const char* const end = text.data() + std::min(at + count, text.size());
-  const auto [stop, error] = std::from_chars(begin, end, value, 16);
-  if (error != std::errc{} || stop != begin + count)
-    throw Error(Fault::format, "pickle string", std::to_string(count) + " hexadecimal digits", "others", offset);
-  return value;
-}
-
-// The text of UNICODE: Latin-1 with \uXXXX and \UXXXXXXXX, as UTF-8.
-inline std::string from_raw_unicode(std::string_view raw, std::uint64_t offset) {
-  std::string out;
-  for (std::size_t i = 0; i < raw.size(); ++i) {
-    std::size_t digits = 0;
-    if (raw[i] == '\\' && i + 1 < raw.size()) digits = raw[i + 1] == 'u' ? 4 : raw[i + 1] == 'U' ? 8 : 0;
-    if (digits == 0) {
-      put_utf8(out, static_cast<unsigned char>(raw[i]));
-      continue;
-    }
-    const std::uint32_t c = hexadecimal(raw, i + 2, digits, offset);
-    if (c > 0x10ffff) throw Error(Fault::format, "pickle string", "a character", std::to_string(c), offset);
-    put_utf8(out, c);
-    i += 1 + digits;
-  }
-  return out;
-}
-
-// The bytes of STRING: a Python 2 literal in quotes.
-inline std::string from_literal(std::string_view literal, std::uint64_t offset) {
-  const bool quoted =
-      literal.size() >= 2 && (literal.front() == '\'' || literal.front() == '"') && literal.back() == literal.front();
-  if (!quoted) throw Error(Fault::format, "STRING", "a quoted literal", "none", offset);
-  literal = literal.substr(1, literal.size() - 2);
-  std::string out;
-  for (std::size_t i = 0; i < literal.size(); ++i) {
-    if (literal[i] != '\\') {
-      out += literal[i];
-      continue;
-    }
-    if (++i == literal.size()) throw Error(Fault::format, "STRING", "an escape", "the end", offset);
-    constexpr std::string_view letters = "\\'\"abfnrtv", meanings = "\\'\"\a\b\f\n\r\t\v";
-    const auto known = letters.find(literal[i]);
-    if (known != std::string_view::npos) {
-      out += meanings[known];
-    } else if (literal[i] == 'x') {
-      out += static_cast<char>(hexadecimal(literal, i + 1, 2, offset));
-      i += 2;
-    } else if (literal[i] >= '0' && literal[i] <= '7') {
-      unsigned value = 0;
-      std::size_t end = i;
-      while (end < literal.size() && end < i + 3 && literal[end] >= '0' && literal[end] <= '7')
-        value = value * 8 + static_cast<unsigned>(literal[end++] - '0');
-      out += static_cast<char>(value);
-      i = end - 1;
-    } else {
-      out += '\\';
-      out += literal[i];
-    }
-  }
-  return out;
-}
-
-}  // namespace detail
 
 class Machine {
  public:
@@ -303,7 +42,7 @@ class Machine {
     }
     graph_.root = pop();
     graph_.end = steps_.at();
-    check();
+    Bounds(graph_).check();
     return std::move(graph_);
   }
 
@@ -602,87 +341,11 @@ class Machine {
     }
   }
 
-  // No cycles, no deep nesting, no few bytes that stand for many values.
-  void check() {
-    heights_.assign(graph_.nodes.size(), 0);
-    unfolded_.assign(graph_.nodes.size(), 0);
-    visit(graph_.root, 1);
-    if (unfolded_[graph_.root] > max_unfolded)
-      throw Error(Fault::limit, "pickle", "at most " + std::to_string(max_unfolded) + " values when written out",
-                  std::to_string(unfolded_[graph_.root]));
-  }
-
-  void visit(Id id, unsigned depth) {
-    if (unfolded_[id] == 0) {
-      if (heights_[id] != 0)
-        throw Error(Fault::unsupported, "pickle", "values that do not contain themselves", "a cycle");
-      heights_[id] = 1;
-      std::uint64_t sum = 1;
-      for_children(id, [&](Id child) {
-        if (depth >= max_depth) too_deep();
-        visit(child, depth + 1);
-        heights_[id] = std::max(heights_[id], heights_[child] + 1);
-        sum = std::min(sum + unfolded_[child], max_unfolded + 1);
-      });
-      unfolded_[id] = sum;
-    }
-    if (depth + heights_[id] > max_depth + 1) too_deep();
-  }
-  [[noreturn]] static void too_deep() {
-    throw Error(Fault::limit, "pickle", "at most " + std::to_string(max_depth) + " levels of nesting", "more");
-  }
-
-  template <class Fn>
-  void for_children(Id id, Fn&& fn) {
-    const Node& parent = graph_.nodes[id];
-    switch (parent.kind) {
-      case Kind::tuple:
-      case Kind::list:
-        for (const Id child : graph_.items[parent.first]) fn(child);
-        return;
-      case Kind::set:
-      case Kind::frozenset:
-        for (const Id child : graph_.items[parent.first]) {
-          require_key(child);
-          fn(child);
-        }
-        return;
-      case Kind::dict: {
-        const std::vector<Id>& pairs = graph_.items[parent.first];
-        for (std::size_t i = 0; i < pairs.size(); ++i) {
-          if (i % 2 == 0) require_key(pairs[i]);
-          fn(pairs[i]);
-        }
-        return;
-      }
-      case Kind::object:
-        fn(parent.arguments);
-        if (parent.state != nothing) fn(parent.state);
-        return;
-      default: return;
-    }
-  }
-  void require_key(Id id) const {
-    switch (graph_.nodes[id].kind) {
-      case Kind::text:
-      case Kind::byte_string:
-      case Kind::bytes:
-      case Kind::integer:
-      case Kind::long_integer:
-      case Kind::real:
-      case Kind::boolean:
-      case Kind::none: return;
-      default: throw Error(Fault::unsupported, "pickle", "keys that are texts or numbers", "another key");
-    }
-  }
-
   Steps steps_;
   Graph graph_;
   std::vector<Id> stack_;
   std::vector<std::size_t> marks_;
   std::unordered_map<std::uint64_t, Id> memo_;
-  std::vector<unsigned> heights_;
-  std::vector<std::uint64_t> unfolded_;
   std::uint64_t now_ = 0;
 };
 

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <span>
 
-#include "braggio/buffer.hpp"
 #include "braggio/bytes.hpp"
 #include "braggio/layout.hpp"
+#include "braggio/memory.hpp"
 #include "braggio/source.hpp"
 
 namespace braggio {

@@ -7,12 +7,12 @@
 #include <span>
 #include <type_traits>
 
-#include "braggio/buffer.hpp"
 #include "braggio/bytes.hpp"
 #include "braggio/clamp.hpp"
 #include "braggio/clipped.hpp"
 #include "braggio/cpu.hpp"
 #include "braggio/layout.hpp"
+#include "braggio/memory.hpp"
 #include "braggio/pixels.hpp"
 #include "braggio/publish.hpp"
 #include "braggio/source.hpp"

@@ -124,6 +124,11 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
 def _add_merge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="tables (.csv), or partial results of a search")
     _add_output(parser, "the merged table or partial result; a folder with --maps")
+    parser.add_argument(
+        "--allow-identical",
+        action="store_true",
+        help="merge partial results of the same bytes too (default: refuse copies)",
+    )
     parser.add_argument("--maps", action="store_true", help="write the maps of merged partial results")
     parser.add_argument("--plot", metavar="PNG", help="draw the survival curve of merged partial results")
 
@@ -335,7 +340,7 @@ def _merge(arguments: argparse.Namespace, session: Session) -> None:
         write_table(arguments.output, table, overwrite=arguments.force)
         session.done(f"{arguments.output}: {table.n} particles", output=arguments.output, particles=table.n)
         return
-    partial = merge_partials(arguments.files)
+    partial = merge_partials(arguments.files, allow_identical=arguments.allow_identical)
     count = partial.accumulator.count
     if arguments.maps:
         outputs = write_maps(partial, arguments.output, overwrite=arguments.force)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,8 @@ def copy_boxes(
     ------
     ValueError
         An argument that does not fit, naming it.
+    LimitError
+        A corner further than 2^40 from the image.
 
     Examples
     --------
@@ -61,11 +64,11 @@ def copy_boxes(
         places = np.zeros((0, 2), np.int64)
     if places.ndim != 2 or places.shape[1] != 2 or places.dtype.kind not in "iu":
         raise ValueError(f"corners must be integers of shape (n, 2), not {places.dtype} {places.shape}")
-    if places.size and (int(places.min()) < -MAX_POSITION or int(places.max()) > MAX_POSITION):
-        raise ValueError(f"corners must lie within 2^40 of 0, not from {places.min()} to {places.max()}")
+    if places.dtype == np.uint64 and places.size and int(places.max()) > MAX_POSITION:
+        raise ValueError(f"corners must lie within 2^40 of 0, not at {places.max()}")
     if edges not in EDGES:
         raise ValueError(f"edges must be constant, reflect or replicate, not {edges!r}")
-    rows, columns = (int(side) for side in shape)
+    rows, columns = map(int, shape)
     if rows < 1 or columns < 1:
         raise ValueError(f"shape must be at least (1, 1), not {shape}")
     whole = (len(places), rows, columns)
@@ -76,14 +79,10 @@ def copy_boxes(
             f"out must be writeable C-contiguous {pixels.dtype} of shape {whole}, not {out.dtype} {out.shape}"
         )
     value = _as_pixel(fill, pixels.dtype)
-    stored, target = (each.view(np.uint16) if pixels.dtype == np.float16 else each for each in (pixels, out))
-    _copy_boxes(
-        stored,
-        np.ascontiguousarray(places, np.int64),
-        target,
-        edges=EDGES[edges],
-        fill=value.view(stored.dtype),
-    )
+    stored, target = pixels, out
+    if pixels.dtype.char == "e":  # the core copies float16 as it is
+        stored, target, value = (each.view(np.uint16) for each in (pixels, out, value))
+    _copy_boxes(stored, np.ascontiguousarray(places, np.int64), target, edges=EDGES[edges], fill=value)
     return out
 
 
@@ -101,11 +100,9 @@ def _taken(image: NDArray[Any]) -> NDArray[Any]:
 def _as_pixel(fill: float, dtype: np.dtype[Any]) -> NDArray[Any]:
     """The fill value in the image's dtype; of integers exactly."""
     if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            value = np.array([fill], dtype)
-        if np.isinf(value[0]) and not np.isinf(fill):
+        if math.isfinite(fill) and abs(fill) > float(np.finfo(dtype).max):
             raise ValueError(f"fill must be a value of {dtype}, not {fill}")
-        return value
+        return np.array([fill], dtype)
     limits = np.iinfo(dtype)
     if not limits.min <= fill <= limits.max or fill != int(fill):
         raise ValueError(f"fill must be a value of {dtype}, not {fill}")

@@ -14,19 +14,13 @@ from braggio.formats.match_table import read_table, write_table
 from braggio.kernels.accumulate import Accumulator, Histogram, Statistics
 from braggio.matching.check import CheckReport, check
 from braggio.matching.cutoff import cutoff, orientation_count
+from braggio.matching.extract import box_corners, extract
 from braggio.matching.pick import METRICS, Peaks, pick
+from braggio.matching.preferred import absolute_defocus, euler_angles, pixel_size
 from braggio.matching.refined import box_offset, refined_table, rotated, scaled_score
 from braggio.matching.relion import star_tables, write_star
 from braggio.matching.result import MatchResult, open_result
-from braggio.matching.stack import (
-    StackReport,
-    absolute_defocus,
-    box_corners,
-    euler_angles,
-    extract,
-    pixel_size,
-    write_stack,
-)
+from braggio.matching.stack import StackReport, write_stack
 from braggio.matching.statistics import decode, merge_partials, write_maps
 from braggio.matching.table import concatenate, match_table, peak_table
 from braggio.model.matches import MatchTable, OpticsGroup, SearchConfig

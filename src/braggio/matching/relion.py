@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from braggio.errors import DataWarning, MetadataError
 from braggio.formats.star import StarTable, write_tables
-from braggio.matching.stack import absolute_defocus, euler_angles, pixel_size, preferred
+from braggio.matching.preferred import absolute_defocus, euler_angles, pixel_size, preferred
 from braggio.model.columns import Coded, Column, ImageNames
 from braggio.model.matches import MatchTable
 from braggio.model.particles import BY_LEOPARD

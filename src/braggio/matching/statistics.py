@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -59,26 +60,40 @@ def decode(
     return grid[places % len(grid)], values[places // len(grid) % len(values)]
 
 
-def merge_partials(paths: Iterable[str | os.PathLike[str]]) -> Partial:
+def merge_partials(paths: Iterable[str | os.PathLike[str]], *, allow_identical: bool = False) -> Partial:
     """Partial results of shards as one; two are in memory at a time.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+    allow_identical : bool
+        Take shards of the same bytes for two that have seen the same values, and not for one and its copy.
 
     Raises
     ------
     MetadataError
-        No file, one named twice, or shards of different searches.
+        No file, one named twice, a copy of another, or shards of different searches.
     """
     files = [Path(path) for path in paths]
     if not files:
         raise MetadataError(field="partials", expected="at least one file", found=0)
-    seen: set[tuple[int, int]] = set()
+    merged: dict[Any, list[Path]] = {}
     whole: Partial | None = None
     for path in files:
-        status = path.stat()
-        same = (status.st_dev, status.st_ino)
-        if same in seen:
-            raise MetadataError(path=path, field="partials", expected="each file once", found="twice")
-        seen.add(same)
         partial = read_partial(path)
+        alike = merged.setdefault(_summary(partial), [])
+        for earlier in alike:
+            if os.path.samefile(path, earlier):
+                raise MetadataError(path=path, field="partials", expected="each file once", found="twice")
+            if not allow_identical and partial.accumulator.count and filecmp.cmp(path, earlier, shallow=False):
+                raise MetadataError(
+                    "allow_identical takes both",
+                    path=path,
+                    field="partials",
+                    expected="each shard once",
+                    found=f"a copy of {earlier}",
+                )
+        alike.append(path)
         if whole is None:
             whole = partial
             continue
@@ -89,6 +104,12 @@ def merge_partials(paths: Iterable[str | os.PathLike[str]]) -> Partial:
             whole.accumulator.merge(partial.accumulator)
     assert whole is not None
     return whole
+
+
+def _summary(partial: Partial) -> tuple[int, ...]:
+    """Equal for partial results of the same bytes, and hardly ever for others: spares comparing all with all."""
+    arrays = partial.accumulator.arrays()
+    return partial.accumulator.count, *(int(values.view(f"i{values.itemsize}").sum()) for values in arrays.values())
 
 
 def write_maps(
