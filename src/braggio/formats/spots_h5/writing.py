@@ -1,12 +1,11 @@
-"""LaueUtil's ``*__spots.h5``: statistics, masks, labels and the table of spots.
+"""A spots file, written as a search goes.
 
-Written under a temporary name in the folder of the output and renamed when complete. Masks and labels are one chunk per
-frame, compressed by the threads that made them; chunks of nothing are left out and read as zeros.
+Under a temporary name in the folder of the output, and renamed when complete. Masks and labels are one chunk per frame,
+compressed by the threads that made them; chunks of nothing are left out and read as zeros.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -17,48 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import FormatError, OutputError, UnsupportedError
+from braggio.errors import OutputError, UnsupportedError
 from braggio.formats.hdf5 import GZIP_LEVEL, write_map
+from braggio.formats.spots_h5.columns import column_names
 
 ROWS = 1 << 16  # of the spot table, written at once
-
-# Name, dtype and columns of the arrays of the spot table; those of OPTIONAL_COLUMNS only on request.
-COLUMNS: dict[str, tuple[str, int]] = {
-    "I": ("f8", 0),
-    "I_raw": ("f8", 0),
-    "n_pixels": ("i4", 0),
-    "XY": ("i4", 2),
-    "box": ("i4", 4),
-    "frame": ("i4", 0),
-    "label": ("i4", 0),
-    "mask": ("i4", 0),
-    "pixel_list_BE": ("i8", 2),
-}
-OPTIONAL_COLUMNS: dict[str, tuple[str, int]] = {
-    "sigma_I": ("f8", 0),
-    "centre": ("f8", 2),
-    "n_saturated": ("i4", 0),
-}
-MASK_ARRAYS = ("masks_raw", "masks_filtered", "masks_synced", "masks/labels")
-# Column names of the DataFrame for arrays of more than one column.
-WIDE_NAMES = {
-    "XY": ("X", "Y"),
-    "box": ("X_begin", "X_end", "Y_begin", "Y_end"),
-    "centre": ("X_centre", "Y_centre"),
-    "pixel_list_BE": ("pixel_begin", "pixel_end"),
-}
-
-
-def column_names(extra: tuple[str, ...]) -> dict[str, tuple[str, int]]:
-    """The arrays of a spot table with those optional ones."""
-    return COLUMNS | {name: OPTIONAL_COLUMNS[name] for name in extra}
-
-
-def empty_columns(extra: tuple[str, ...], rows: int) -> dict[str, NDArray[Any]]:
-    """Arrays of a spot table, zeros."""
-    return {
-        name: np.zeros((rows, width) if width else rows, dtype) for name, (dtype, width) in column_names(extra).items()
-    }
 
 
 class SpotsWriter:
@@ -277,138 +239,3 @@ def _mark_plots(file: Any, stats: tuple[str, ...]) -> None:
     if signal == "labels":
         file["masks/labels"].attrs["interpretation"] = "image"
     file["spots"].attrs.update({"NX_class": "NXdata", "signal": "I"})
-
-
-class MemoryWriter:
-    """Takes what `SpotsWriter` takes and keeps it: for calls without an output file."""
-
-    gzip = False
-
-    def __init__(
-        self, shape: tuple[int, int, int], n_masks: int, arrays: tuple[str, ...], extra: tuple[str, ...]
-    ) -> None:
-        frames, height, width = shape
-        counts = {"masks_raw": frames, "masks_filtered": frames}
-        self.arrays = {
-            name: np.zeros((counts.get(name, n_masks), height, width), np.int32 if name == "masks/labels" else np.uint8)
-            for name in arrays
-        }
-        self.counts = np.zeros(n_masks, np.int32)
-        self._columns = [empty_columns(extra, 0)]
-        self._pixels = [np.empty(0, np.int32)]
-
-    def put(self, name: str, index: int, payload: Any) -> None:
-        """One frame of a mask array."""
-        self.arrays[name][index] = payload
-
-    def put_count(self, mask: int, count: int) -> None:
-        """Spots of one mask."""
-        self.counts[mask] = count
-
-    def add_spots(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        """The spots of the next frame."""
-        self._columns.append(dict(columns))
-
-    def add_pixels(self, pixels: NDArray[np.int32]) -> None:
-        """The pixel lists of the next mask."""
-        self._pixels.append(pixels)
-
-    @property
-    def spots(self) -> dict[str, NDArray[Any]]:
-        """The table, column by column, with its pixel_list."""
-        names = self._columns[0]
-        table = {name: np.concatenate([piece[name] for piece in self._columns]) for name in names}
-        return table | {"pixel_list": np.concatenate(self._pixels)}
-
-
-def table(columns: Mapping[str, NDArray[Any]]) -> Any:
-    """A DataFrame of a spot table, one row per spot.
-
-    Examples
-    --------
-    >>> table(empty_columns((), 0)).columns.tolist()[:4]
-    ['I', 'I_raw', 'n_pixels', 'X']
-    """
-    import pandas as pd
-
-    flat: dict[str, NDArray[Any]] = {}
-    for name, values in columns.items():
-        if name in ("pixel_list", "frame2spotsBE"):
-            continue
-        if name in WIDE_NAMES:
-            flat.update({part: values[:, i] for i, part in enumerate(WIDE_NAMES[name])})
-        else:
-            flat[name] = values
-    return pd.DataFrame(flat)
-
-
-def read_spots(path: str | os.PathLike[str]) -> Any:
-    """The spot table of a ``__spots.h5`` file.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per spot, by frame and label: I (net counts), I_raw, n_pixels, X and Y (row and column of the brightest
-        pixel), the half-open box, frame, label, mask, and the range of its pixels in ``spots/pixel_list``.
-        ``attrs["info"]`` holds the provenance.
-
-    Raises
-    ------
-    FormatError
-        Not HDF5, or without a spot table.
-
-    Examples
-    --------
-    >>> import tempfile, h5py, numpy as np
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     kinds = {"arrays": (), "extra": (), "compression": "gzip"}
-    ...     writer = SpotsWriter(f"{folder}/a.h5", (1, 4, 4), 1, **kinds, overwrite=False)
-    ...     writer.add_spots(empty_columns((), 2) | {"I": np.array([7.5, 9.0])})
-    ...     writer.finish(np.array([[0, 2]]), {"avg": np.zeros((4, 4))}, {}, {})
-    ...     writer.publish()
-    ...     read_spots(f"{folder}/a.h5")["I"].tolist()
-    [7.5, 9.0]
-    """
-    columns, info = read_columns(path)
-    frame = table(columns)
-    frame.attrs["info"] = info
-    return frame
-
-
-def read_columns(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays of the group `spots`, and the attributes of `info`."""
-    import h5py
-
-    name = os.fspath(path)
-    if not os.path.exists(name):
-        raise FileNotFoundError(2, os.strerror(2), name)
-    try:
-        with h5py.File(name, "r") as file:
-            group = file.get("spots")
-            missing = [column for column in COLUMNS if group is None or column not in group]
-            if missing:
-                raise FormatError(path=name, field="spots", expected="a spot table", found=f"no {', '.join(missing)}")
-            rows = group["I"].shape
-            columns = {}
-            for column, item in group.items():
-                own = column in ("pixel_list", "frame2spotsBE")
-                if not isinstance(item, h5py.Dataset) or (not own and item.shape[:1] != rows):
-                    raise FormatError(
-                        path=name,
-                        field=f"spots/{column}",
-                        expected=f"{rows[0]} rows",
-                        found=getattr(item, "shape", "a group"),
-                    )
-                columns[column] = item[()]
-            info = {key: _plain(value) for key, value in file["info"].attrs.items()} if "info" in file else {}
-    except (OSError, RuntimeError, KeyError) as error:
-        raise FormatError(str(error), path=name, expected="an HDF5 file of spots") from None
-    return columns, info
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else json.loads(json.dumps(value, default=str))
