@@ -1,6 +1,6 @@
 #include "components.hpp"
 
-#include "braggio/split.hpp"
+#include <limits>
 
 namespace braggio::bind {
 namespace {
@@ -14,10 +14,15 @@ std::size_t run_label(Components& self, const BitMask& mask, int connectivity, s
 void fill(const Components& self, const py::array& out, bool zeroed) {
   require_shape(out, self.height(), self.width(), "out");
   require_writeable(out, "out");
-  if (array_type(out) != PixelType::i32) throw py::value_error("out must be int32");
-  auto* labels = static_cast<std::int32_t*>(const_cast<void*>(out.data()));
+  void* labels = const_cast<void*>(out.data());
+  const PixelType type = array_type(out);
+  if (type != PixelType::i32 && type != PixelType::u16) throw py::value_error("out must be int32 or uint16");
   py::gil_scoped_release release;
-  self.fill(labels, zeroed);
+  if (type == PixelType::i32) return self.fill(static_cast<std::int32_t*>(labels), zeroed);
+  constexpr std::size_t most = std::numeric_limits<std::uint16_t>::max();
+  if (self.count() > most)
+    throw Error(Fault::limit, "labels", "at most " + std::to_string(most) + " in uint16", std::to_string(self.count()));
+  self.fill(static_cast<std::uint16_t*>(labels), zeroed);
 }
 
 py::dict measure(const Components& self, const py::array& image) {

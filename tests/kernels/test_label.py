@@ -73,7 +73,22 @@ def test_any_layout_and_dtype():
     assert np.array_equal(label(mask[::-2, ::3])[0], nd.label(mask[::-2, ::3], np.ones((3, 3)))[0])
     out = np.full(mask.shape, 9, np.int32)
     assert label(mask, out=out)[0] is out and np.array_equal(out, expected)
+    narrow = np.full(mask.shape, 9, np.uint16)
+    assert label(mask, out=narrow)[0] is narrow and np.array_equal(narrow, expected)
+    assert label(mask, dtype=np.uint16)[0].dtype == np.uint16 and np.array_equal(label(mask, dtype="u2")[0], expected)
     assert label(np.zeros((0, 5)))[1] == 0 and label(np.zeros((5, 0)))[1] == 0
+
+
+def test_more_labels_than_the_dtype_holds():
+    mask = np.zeros((512, 514), bool)
+    mask[:510:2, ::2] = True  # 255 times 257 are as many as fit
+    labels, count = label(mask, dtype=np.uint16)
+    assert count == 65535 and np.array_equal(labels, label(mask)[0])
+    mask[510, 0] = True
+    with pytest.raises(LimitError, match="at most 65535 in uint16"):
+        label(mask, dtype=np.uint16)
+    with pytest.raises(ValueError, match="int32 or uint16"):
+        label(mask, dtype=np.float32)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u2", ">u2", "i4", "u4", "f4", "f8", "i8"])

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from laue import made
 
 from braggio.errors import DataWarning
+from braggio.formats import hdf5
 from braggio.laue import find_spots
 
 
@@ -67,6 +69,20 @@ def test_silx_takes_the_plots(output):
             found = nxdata.NXdata(file[name])
             assert found.is_valid, found.issues
         assert nxdata.NXdata(file["masks"]).is_stack or nxdata.NXdata(file["masks"]).signal.ndim == 3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_maps_in_several_chunks(tmp_path, monkeypatch, threads):
+    """The last of them reaches beyond the map."""
+    monkeypatch.setattr(hdf5, "MAP_CHUNK", 7 * 101 * 8)
+    values = np.random.default_rng(0).normal(300, 5, (96, 101)).round(1)
+    with h5py.File(tmp_path / "x.h5", "w") as file, ThreadPoolExecutor(threads) as pool:
+        for name, array in (("f8", values), ("u2", values.astype(np.uint16)), ("wide", values[:3].reshape(1, -1))):
+            hdf5.write_map(file, name, array, pool)
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["f8"].chunks == (7, 101) and file["f8"].compression == "gzip" and file["f8"].shuffle
+        assert np.array_equal(file["f8"], values) and np.array_equal(file["u2"], values.astype(np.uint16))
+        assert np.array_equal(file["wide"], values[:3].reshape(1, -1))
 
 
 @pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")

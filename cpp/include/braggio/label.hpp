@@ -75,13 +75,15 @@ class Components {
   std::size_t height() const { return height_; }
   std::size_t width() const { return width_; }
 
-  // labels[i] = 0 for background, else 1..count. `zeroed`: the caller vouches that the image is all zero.
-  void fill(std::int32_t* labels, bool zeroed) const {
-    const std::int32_t* limit = labels + height_ * width_;
+  // labels[i] = 0 for background, else 1..count, which must fit. `zeroed`: the caller vouches that the image is all
+  // zero.
+  template <class T>
+  void fill(T* labels, bool zeroed) const {
+    const T* limit = labels + height_ * width_;
     for (std::size_t y = 0; y < height_; ++y, labels += width_) {
-      if (!zeroed) std::fill_n(labels, width_, 0);
+      if (!zeroed) std::fill_n(labels, width_, T{0});
       for (std::size_t run = runs_.first[y]; run < runs_.first[y + 1]; ++run)
-        fill_run(labels + runs_.begin[run], labels + runs_.end[run], limit, label_[run]);
+        fill_run(labels + runs_.begin[run], labels + runs_.end[run], limit, static_cast<T>(label_[run]));
     }
   }
 
@@ -167,11 +169,12 @@ class Components {
   // Runs are short and of any length, so a loop to their end would be guessed wrongly at nearly every run. Eight pixels
   // are written at a time, the ones behind the run as background: what stands there comes later. `limit` ends the
   // image.
-  static void fill_run(std::int32_t* at, const std::int32_t* end, const std::int32_t* limit, std::int32_t label) {
+  template <class T>
+  static void fill_run(T* at, const T* end, const T* limit, T label) {
     constexpr std::ptrdiff_t lanes = 8;
     for (; limit - at >= lanes; at += lanes) {
       const auto left = static_cast<std::int32_t>(end - at);
-      for (std::int32_t l = 0; l < lanes; ++l) at[l] = l < left ? label : 0;
+      for (std::int32_t l = 0; l < lanes; ++l) at[l] = l < left ? label : T{0};
       if (left <= lanes) return;
     }
     for (; at != end; ++at) *at = label;

@@ -1,12 +1,11 @@
-"""LaueUtil's ``*__spots.h5``: statistics, masks, labels and the table of spots.
+"""A spots file, written as a search goes.
 
-Written under a temporary name in the folder of the output and renamed when complete. Masks and labels are one chunk per
-frame, compressed by the threads that made them; chunks of nothing are left out and read as zeros.
+Under a temporary name in the folder of the output, and renamed when complete. Masks and labels are one chunk per frame,
+compressed by the threads that made them; chunks of nothing are left out and read as zeros.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -17,48 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import FormatError, OutputError, UnsupportedError
+from braggio.errors import OutputError, UnsupportedError
 from braggio.formats.hdf5 import GZIP_LEVEL, write_map
+from braggio.formats.spots_h5.columns import column_names
 
 ROWS = 1 << 16  # of the spot table, written at once
-
-# Name, dtype and columns of the arrays of the spot table; those of OPTIONAL_COLUMNS only on request.
-COLUMNS: dict[str, tuple[str, int]] = {
-    "I": ("f8", 0),
-    "I_raw": ("f8", 0),
-    "n_pixels": ("i4", 0),
-    "XY": ("i4", 2),
-    "box": ("i4", 4),
-    "frame": ("i4", 0),
-    "label": ("i4", 0),
-    "mask": ("i4", 0),
-    "pixel_list_BE": ("i8", 2),
-}
-OPTIONAL_COLUMNS: dict[str, tuple[str, int]] = {
-    "sigma_I": ("f8", 0),
-    "centre": ("f8", 2),
-    "n_saturated": ("i4", 0),
-}
-MASK_ARRAYS = ("masks_raw", "masks_filtered", "masks_synced", "masks/labels")
-# Column names of the DataFrame for arrays of more than one column.
-WIDE_NAMES = {
-    "XY": ("X", "Y"),
-    "box": ("X_begin", "X_end", "Y_begin", "Y_end"),
-    "centre": ("X_centre", "Y_centre"),
-    "pixel_list_BE": ("pixel_begin", "pixel_end"),
-}
-
-
-def column_names(extra: tuple[str, ...]) -> dict[str, tuple[str, int]]:
-    """The arrays of a spot table with those optional ones."""
-    return COLUMNS | {name: OPTIONAL_COLUMNS[name] for name in extra}
-
-
-def empty_columns(extra: tuple[str, ...], rows: int) -> dict[str, NDArray[Any]]:
-    """Arrays of a spot table, zeros."""
-    return {
-        name: np.zeros((rows, width) if width else rows, dtype) for name, (dtype, width) in column_names(extra).items()
-    }
 
 
 class SpotsWriter:
@@ -277,6 +239,7 @@ def _mark_plots(file: Any, stats: tuple[str, ...]) -> None:
     if signal == "labels":
         file["masks/labels"].attrs["interpretation"] = "image"
     file["spots"].attrs.update({"NX_class": "NXdata", "signal": "I"})
+<<<<<<< HEAD:src/braggio/formats/spots_h5.py
 
 
 class MemoryWriter:
@@ -428,3 +391,5 @@ def read_info(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[str, 
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else json.loads(json.dumps(value, default=str))
+=======
+>>>>>>> laue:src/braggio/formats/spots_h5/writing.py
