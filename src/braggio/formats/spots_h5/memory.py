@@ -14,8 +14,6 @@ from braggio.formats.spots_h5.columns import empty_columns
 class MemoryWriter:
     """Takes what `SpotsWriter` takes and keeps it: for calls without an output file."""
 
-    gzip = False
-
     def __init__(
         self, shape: tuple[int, int, int], n_masks: int, arrays: tuple[str, ...], extra: tuple[str, ...]
     ) -> None:

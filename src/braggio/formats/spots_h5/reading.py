@@ -82,5 +82,23 @@ def read_columns(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]],
     return columns, info
 
 
+def read_info(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The attributes of `info`, and what the search had to tell.
+
+    Raises
+    ------
+    FormatError
+        Not a file of spots.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            info = {key: _plain(value) for key, value in file["info"].attrs.items()}
+            return info, tuple(file["info/warnings"].asstr()[()])
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FormatError(str(error), path=os.fspath(path), expected="an HDF5 file of spots") from None
+
+
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else json.loads(json.dumps(value, default=str))
