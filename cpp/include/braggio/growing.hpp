@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "braggio/large.hpp"
+#include "braggio/memory.hpp"
 
 namespace braggio {
 
