@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -298,11 +299,29 @@ def whole_process(context: Context, size: int) -> Iterator[Case | Figure]:
     def run() -> None:
         subprocess.run(words, check=True)
 
+    variants: dict[str, Callable[[], object]] = {
+        "braggio": run,
+        "a process that imports numpy": lambda: subprocess.run(numpy_alone, check=True),
+    }
+    goals = []
+    theirs = context.folder / "reference.csv"
+    if find_spec("leopard_em") is not None:
+        reference = [sys.executable, "-c", REFERENCE, str(config), str(theirs)]
+        variants["Leopard-EM"] = lambda: subprocess.run(reference, check=True, cwd=folder)
+        goals.append(Goal("Leopard-EM", faster=10))
+
+    def check() -> None:
+        run()
+        if goals:
+            variants["Leopard-EM"]()
+            assert theirs.read_bytes() == target.read_bytes()
+
     yield Case(
         f"eight maps of {size} x {size} to a CSV, whole process",
-        {"braggio": run, "a process that imports numpy": lambda: subprocess.run(numpy_alone, check=True)},
+        variants,
         bytes=4 * size * size,
-        check=run,
+        check=check,
+        goals=goals,
         floor="a process that imports numpy",
     )
     yield Figure("memory of that process", peak_memory(words) / 1e9, "GB", at_most=0.6)
@@ -317,19 +336,50 @@ def peak_memory(words: list[str]) -> float:
     return float(done.stdout) * 1024
 
 
+REFERENCE = """
+import sys
+from leopard_em.pydantic_models.managers import MatchTemplateManager
+manager = MatchTemplateManager.from_yaml(sys.argv[1])
+manager.match_template_result.load_tensors_from_paths()
+manager.results_to_dataframe().to_csv(sys.argv[2])
+"""
+# What the reference wants to be told besides; a table needs none of it.
+SEARCHED = """
+computational_config:
+  gpu_ids:
+  - 0
+  num_cpus: 1
+defocus_search_config:
+  enabled: true
+  defocus_max: 400.0
+  defocus_min: -400.0
+  defocus_step: 200.0
+orientation_search_config:
+  base_grid_method: uniform
+  psi_step: 1.5
+  theta_step: 2.5
+preprocessing_filters:
+  whitening_filter:
+    enabled: true
+"""
+
+
 def write_search(folder: Path, size: int) -> Path:
     """Eight maps, a template and their configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
-    lines = ["match_template_result:"]
+    lines = [*SEARCHED.split("\n")[1:-1], "match_template_result:", "  allow_file_overwrite: true"]
     for name in MAP_NAMES:
         values = scores(size, 200) if name == "scaled_mip" else rng.random((size, size), np.float32)
         write(folder / f"{name}.mrc", values)
         lines.append(f"  {name}_path: {name}.mrc")
     write(folder / "template.mrc", np.zeros((64, 64, 64), np.float32), volume=True)
-    lines += ["  total_projections: 20598240", "template_volume_path: template.mrc", "micrograph_path: m.mrc"]
+    write(folder / "m.mrc", rng.random((size, size), np.float32))
+    lines += ["  total_projections: 20598240", "  total_orientations: 4119648", "  total_defocus: 5"]
+    lines += ["template_volume_path: template.mrc", "micrograph_path: m.mrc"]
     lines += ["optics_group:", "  pixel_size: 1.06", "  voltage: 300.0", "  defocus_u: 5200.0", "  defocus_v: 4950.0"]
-    lines += ["  astigmatism_angle: 25.0"]
+    lines += ["  astigmatism_angle: 25.0", "  label: g1", "  spherical_aberration: 2.7"]
+    lines += ["  amplitude_contrast_ratio: 0.07", "  phase_shift: 0.0", "  ctf_B_factor: 60.0"]
     path = folder / "search.yaml"
     path.write_text("\n".join(lines) + "\n")
     return path
