@@ -7,8 +7,6 @@ for byte.
 from __future__ import annotations
 
 import os
-import secrets
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from braggio.errors import FormatError, MetadataError, about
 from braggio.formats.hdf5 import ChunkedStack
 from braggio.formats.mccd_h5 import open_frames
 from braggio.formats.spots_h5 import column_names, read_info
+from braggio.laue.archive import Archive, writing
 from braggio.laue.masks import Found
 from braggio.laue.options import Options
 from braggio.laue.provenance import identity
@@ -102,7 +101,7 @@ def stats_part(source: str | os.PathLike[str], part: Part, told: PartOptions) ->
             FileStack(band, told.threads), search.record, told.options, most, told.threads, first_row=rows.start
         )
         path = _path(staging, part, "stats")
-        with _writing(path) as write:
+        with writing(path) as write:
             for name in _MAPS:
                 write(name, getattr(stats, name))
             write("kept", np.asarray(stats.kept))
@@ -121,7 +120,7 @@ def masks_part(source: str | os.PathLike[str], part: Part, told: PartOptions, *,
         stack = _frames_of(search, chunked, groups, told)
         masks = search.masks(stack, search.background(_stats(search, staging, bands)), search.arrays, gzip=search.gzip)
         path = _path(staging, part, "masks")
-        with _writing(path) as write:
+        with writing(path) as write:
             for found in streamed(masks.find, groups, threads=told.threads, state=masks.scratch):
                 for name, array in _arrays(found).items():
                     write(f"{found.index}/{name}", array)
@@ -206,7 +205,7 @@ def _stats(search: Search, staging: Staging, bands: int) -> PixelStats:
     """The background of all bands."""
     pieces: dict[str, list[NDArray[Any]]] = {}
     for part in Part(1, bands).all():
-        with _Reader(_path(staging, part, "stats")) as read:
+        with Archive(_path(staging, part, "stats")) as read:
             for name in (*_MAPS, "kept"):
                 pieces.setdefault(name, []).append(read(name))
     maps = {name: np.concatenate(pieces[name]) for name in _MAPS}
@@ -238,12 +237,12 @@ def _arrays(found: Found) -> dict[str, NDArray[Any]]:
 def _found(search: Search, staging: Staging, blocks: int) -> Iterator[Found]:
     """What the parts have noted, mask by mask."""
     for part in Part(1, blocks).all():
-        with _Reader(_path(staging, part, "masks")) as read:
+        with Archive(_path(staging, part, "masks")) as read:
             for group in part.of(range(len(search.groups))):
                 yield _mask(search, read, group)
 
 
-def _mask(search: Search, read: _Reader, group: int) -> Found:
+def _mask(search: Search, read: Archive, group: int) -> Found:
     """What `_arrays` was made of."""
     count, saturated = read(f"{group}/numbers").tolist()
     rows = [
@@ -268,53 +267,3 @@ def _mask(search: Search, read: _Reader, group: int) -> Found:
 
 def _path(staging: Staging, part: Part, step: str) -> Path:
     return staging.path(f"{part.note(step)}.npz")
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[Any]:
-    """A function that adds an array to an .npz file, which gets its name at the end."""
-    half = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}.part")
-    try:
-        with zipfile.ZipFile(half, "x") as archive:
-
-            def write(name: str, array: NDArray[Any]) -> None:
-                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
-                    np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-
-            yield write
-        os.replace(half, path)
-    finally:
-        half.unlink(missing_ok=True)
-
-
-class _Reader:
-    """Arrays of an .npz file, one at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            self._archive = zipfile.ZipFile(path)
-        except FileNotFoundError as error:
-            raise MetadataError(
-                "run the plan again", path=path, field="part", expected="a file", found="none"
-            ) from error
-        except zipfile.BadZipFile as error:
-            raise FormatError(f"not what a part has found: {error}", path=path, field="part") from error
-        self._names = self._archive.namelist()
-
-    def names(self, prefix: str) -> list[str]:
-        """What follows the prefix in the names that have it."""
-        return [name.removeprefix(prefix).removesuffix(".npy") for name in self._names if name.startswith(prefix)]
-
-    def __call__(self, name: str) -> NDArray[Any]:
-        try:
-            with self._archive.open(f"{name}.npy") as file:
-                return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
-        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise FormatError(f"not what a part has found: {error}", path=self._path, field=name) from error
-
-    def __enter__(self) -> _Reader:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._archive.close()
