@@ -17,6 +17,9 @@ void write_part(PartFile& self, const py::buffer& buffer, std::uint64_t offset) 
 }  // namespace
 
 void add_publish(py::module_& module) {
+  module.def(
+      "part_name", [](const py::object& target) { return path_str(part_name(path_bytes(target))); }, py::arg("target"),
+      "A new name beside a file, under which it is made.");
   py::class_<PartFile>(module, "PartFile", "A file that appears under its name whole, or not at all.")
       .def(py::init([](const py::object& target) {
              std::string path = path_bytes(target);

@@ -6,10 +6,13 @@ import os
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from braggio._core import PartFile
 from braggio.batch.clean import clean
 from braggio.batch.staging import Staging
+from braggio.formats.spots_h5 import SpotsWriter
+from braggio.laue.archive import writing
 
 
 def dead_process() -> int:
@@ -40,6 +43,21 @@ def test_the_name_is_that_of_the_part_files_we_make(tmp_path: Path) -> None:
         assert clean(tmp_path, other_hosts=True) == []  # its process is alive
         gone = path.rename(path.with_name(path.name.replace(f".{os.getpid()}.", f".{dead_process()}.")))
         assert clean(tmp_path) == [gone]
+
+
+def test_the_names_of_what_is_made_by_other_libraries(tmp_path: Path) -> None:
+    """HDF5 files and archives are written by h5py and zipfile, under names like those of part files."""
+    kinds: dict[str, Any] = {"arrays": (), "extra": (), "compression": "none", "overwrite": False}
+    writer = SpotsWriter(str(tmp_path / "a.h5"), (1, 2, 2), 1, **kinds)
+    with writing(tmp_path / "b.npz"):
+        halves = list(tmp_path.iterdir())
+        gone = [half.with_name(half.name.replace(f".{os.getpid()}.", f".{dead_process()}.")) for half in halves]
+        for half, name in zip(halves, gone, strict=True):
+            name.touch()
+        assert clean(tmp_path) == sorted(gone)
+        assert all(half.exists() for half in halves)
+    writer.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["b.npz"]
 
 
 def test_staging_folders(tmp_path: Path) -> None:

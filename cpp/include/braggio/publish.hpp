@@ -25,6 +25,25 @@
 
 namespace braggio {
 
+// Where a file is made before it gets its name, in the same folder. The process id alone is not unique over the nodes
+// of a cluster; host, process and 64 random bits are.
+inline std::string part_name(const std::string& target) {
+  const auto slash = target.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : target.substr(0, slash + 1);
+  std::string name = slash == std::string::npos ? target : target.substr(slash + 1);
+  std::array<char, 65> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  // Not std::random_device, which asks the processor what it can: 28 us each time in a virtual machine.
+  std::uint64_t nonce = 0;
+  while (::getrandom(&nonce, sizeof nonce, 0) < 0 && errno == EINTR) continue;
+  std::array<char, 17> hex{};
+  std::snprintf(hex.data(), hex.size(), "%016llx", static_cast<unsigned long long>(nonce));
+  const std::string tail =
+      "." + std::string(host.data()).substr(0, 32) + "." + std::to_string(::getpid()) + "." + hex.data() + ".part";
+  if (name.size() + tail.size() + 1 > NAME_MAX) name.resize(NAME_MAX - tail.size() - 1);
+  return folder + "." + name + tail;
+}
+
 class PartFile {
  public:
   explicit PartFile(std::string target) : target_(std::move(target)), part_(part_name(target_)) {
@@ -126,24 +145,6 @@ class PartFile {
   static std::string folder_of(const std::string& path) {
     const auto slash = path.rfind('/');
     return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  }
-
-  // The process id alone is not unique over the nodes of a cluster; host, process and 64 random bits are.
-  static std::string part_name(const std::string& target) {
-    const auto slash = target.rfind('/');
-    const std::string folder = slash == std::string::npos ? "" : target.substr(0, slash + 1);
-    std::string name = slash == std::string::npos ? target : target.substr(slash + 1);
-    std::array<char, 65> host{};
-    if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-    // Not std::random_device, which asks the processor what it can: 28 us each time in a virtual machine.
-    std::uint64_t nonce = 0;
-    while (::getrandom(&nonce, sizeof nonce, 0) < 0 && errno == EINTR) continue;
-    std::array<char, 17> hex{};
-    std::snprintf(hex.data(), hex.size(), "%016llx", static_cast<unsigned long long>(nonce));
-    const std::string tail =
-        "." + std::string(host.data()).substr(0, 32) + "." + std::to_string(::getpid()) + "." + hex.data() + ".part";
-    if (name.size() + tail.size() + 1 > NAME_MAX) name.resize(NAME_MAX - tail.size() - 1);
-    return folder + "." + name + tail;
   }
 
   std::string target_;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from braggio._core import part_name
 from braggio.errors import FormatError, MetadataError, OutputError
 
 Write = Callable[[str, NDArray[Any]], None]
@@ -27,7 +27,7 @@ def writing(path: Path) -> Iterator[Write]:
     OutputError
         An array cannot be written.
     """
-    half = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(8)}.part")
+    half = Path(part_name(os.fspath(path)))
     try:
         with zipfile.ZipFile(half, "x") as archive:
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio._core import Source
+from braggio._core import Source, part_name
 from braggio.batch.workers import streamed
 from braggio.errors import FormatError, MetadataError, OutputError, about
 from braggio.formats.hdf5 import GZIP_LEVEL, encode_gzip
@@ -93,10 +92,7 @@ def mccd_to_hdf5(
     angle, laser = _angle(columns, os.fspath(log)), laser_states(columns.get("laser_on"), columns.get("delay"))
     block_size = _block_size(angle, laser)
     shape, headers = _headers(files)
-    part = os.path.join(
-        os.path.dirname(os.path.abspath(target)),
-        f".{os.path.basename(target)}.{os.getpid()}.{secrets.token_hex(8)}.part",
-    )
+    part = part_name(os.path.abspath(target))
     try:
         _write(part, files, shape, headers, columns, angle, laser, block_size, threads, progress)
         os.replace(part, target)

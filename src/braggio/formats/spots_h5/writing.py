@@ -7,7 +7,6 @@ compressed by the threads that made them; chunks of nothing are left out and rea
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from braggio._core import part_name
 from braggio.errors import OutputError, UnsupportedError
 from braggio.formats.hdf5 import GZIP_LEVEL, write_map
 from braggio.formats.spots_h5.columns import column_names
@@ -65,8 +65,7 @@ class SpotsWriter:
             raise OutputError("it exists; --overwrite replaces it", path=path)
         self._gzip = compression == "gzip"
         filters = _filters(compression)
-        folder, name = os.path.split(os.path.abspath(path))
-        self._part = os.path.join(folder, f".{name}.{os.getpid()}.{secrets.token_hex(8)}.part")
+        self._part = part_name(os.path.abspath(path))
         try:
             self._file = h5py.File(self._part, "x", libver=("earliest", "v110"))
         except OSError as error:
