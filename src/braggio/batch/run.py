@@ -176,7 +176,7 @@ def _forget_steps(plan: Plan, receipts: Receipts) -> None:
     if plan.followers:
         done = settled(plan, receipts)
         for task in plan.tasks:
-            if task.name in plan.followers and task.name in done and done.issuperset(plan.followers[task.name]):
+            if task.name in plan.followers and done.issuperset(plan.followers[task.name]):
                 receipts.forget(task)
 
 
