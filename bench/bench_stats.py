@@ -30,7 +30,8 @@ def scanner(pixels: NDArray, *, sums: bool, low_fraction: float) -> Callable[[],
     """What `frame_stats` and a series' first pass run; the buffers are kept, as in a series."""
     source, scratch = Source.over(pixels), Scratch()
     layout = FrameLayout(dtype=pixels.dtype.name, width=pixels.shape[1], height=pixels.shape[0])
-    return lambda: from_core(scan(source, layout, 0, moments=sums, low_fraction=low_fraction, scratch=scratch))
+    frames = [(source, layout, 0)]
+    return lambda: from_core(scan(frames, moments=sums, low_fraction=low_fraction, scratch=scratch)[0])
 
 
 def at(cpu: str, run: Callable[[], FrameStats]) -> Callable[[], FrameStats]:

@@ -32,8 +32,9 @@ py::str readable(const std::string& text) {
 void raise_error(const Error& e) {
   using namespace pybind11::literals;
   const py::object type = py::module_::import("braggio.errors").attr(class_name(e.fault));
-  raise(type("field"_a = readable(e.field), "expected"_a = readable(e.expected), "found"_a = readable(e.found),
-             "offset"_a = e.offset));
+  const py::object path = e.path.empty() ? py::object(py::none()) : py::object(path_str(e.path));
+  raise(type("path"_a = path, "field"_a = readable(e.field), "expected"_a = readable(e.expected),
+             "found"_a = readable(e.found), "offset"_a = e.offset));
 }
 
 // Inputs: the OSError subclass of the errno (FileNotFoundError, ...). Outputs: OutputError with that errno.

@@ -1,7 +1,11 @@
 #include "braggio/transcode.hpp"
 
 #include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "bind.hpp"
@@ -11,12 +15,31 @@ namespace {
 
 using namespace pybind11::literals;
 
-// One frame of a source.
-struct FrameAt {
-  const HeldSource& held;
-  const FrameLayout& layout;
-  std::uint64_t frame;
+// Frames of sources: what Python knows as tuples. Held, so that no other thread can let go of one meanwhile.
+struct Streamed {
+  py::object owners;
+  const HeldSource* held = nullptr;
+  const FrameLayout* layout = nullptr;
+  std::uint64_t frame = 0;
 };
+
+std::vector<Streamed> streams_of(const py::sequence& frames) {
+  std::vector<Streamed> streams;
+  for (const py::handle each : frames) {
+    const auto [held, layout, frame] = each.cast<std::tuple<const HeldSource*, const FrameLayout*, std::uint64_t>>();
+    layout->require_within(held->source.size());
+    streams.push_back({py::reinterpret_borrow<py::object>(each), held, layout, frame});
+  }
+  return streams;
+}
+
+// fn.template operator()<T>(i) for every stream i, T being its pixel type, with the lock let go of.
+template <class Fn>
+void for_streams(const std::vector<Streamed>& streams, Fn fn) {
+  const py::gil_scoped_release release;
+  for (std::size_t i = 0; i < streams.size(); ++i)
+    with_pixel(streams[i].layout->type, [&]<class T>() { fn.template operator()<T>(i); });
+}
 
 py::object wide_int(const WideSum& sum) { return (py::int_(sum.high) << py::int_(64)) | py::int_(sum.low); }
 
@@ -35,25 +58,53 @@ py::dict describe(FrameStats<T>& stats) {
   return result;
 }
 
-py::dict scan(const HeldSource& held, const FrameLayout& layout, std::uint64_t frame, bool moments, double low_fraction,
-              Scratch& scratch) {
+using AnyStats = std::variant<FrameStats<std::uint8_t>, FrameStats<std::uint16_t>, FrameStats<std::uint32_t>,
+                              FrameStats<std::int8_t>, FrameStats<std::int16_t>, FrameStats<std::int32_t>,
+                              FrameStats<float>, FrameStats<double>>;
+
+py::list scan(const py::sequence& frames, bool moments, double low_fraction, Scratch& scratch) {
   const Level level = chosen_level();
   if (!(low_fraction >= 0.0 && low_fraction <= 0.5)) throw py::value_error("low_fraction must be in 0..0.5");
-  layout.require_within(held.source.size());
-  return with_pixel(layout.type, [&]<class T>() {
-    FrameStats<T> stats(layout.pixels(), moments ? Depth::moments : Depth::extremes, low_fraction, level);
-    {
-      py::gil_scoped_release release;
-      for_each_block<T>(held.source, layout, frame, scratch.input, [&](std::span<const T> block) { stats.add(block); });
-    }
-    return describe(stats);
+  const auto streams = streams_of(frames);
+  std::vector<AnyStats> found;
+  found.reserve(streams.size());
+  for_streams(streams, [&]<class T>(std::size_t i) {
+    const Streamed& each = streams[i];
+    FrameStats<T> stats(each.layout->pixels(), moments ? Depth::moments : Depth::extremes, low_fraction, level);
+    for_each_block<T>(each.held->source, *each.layout, each.frame, scratch.input,
+                      [&](std::span<const T> block) { stats.add(block); });
+    found.emplace_back(std::move(stats));
   });
+  py::list described;
+  for (AnyStats& each : found) described.append(std::visit([](auto& stats) { return describe(stats); }, each));
+  return described;
 }
 
-py::tuple run_transcode(const HeldSource& held, const FrameLayout& layout, std::uint64_t frame,
-                        const std::vector<Sink>& sinks, bool with_stats,
-                        const std::optional<std::pair<std::int64_t, std::int64_t>>& range, std::size_t positions,
-                        Scratch& scratch) {
+py::list write_clamped_frames(const py::sequence& frames, const std::vector<py::object>& paths,
+                              const std::vector<py::bytes>& headers, std::int64_t offset, std::size_t positions,
+                              Scratch& scratch) {
+  const Level level = chosen_level();
+  const auto streams = streams_of(frames);
+  if (paths.size() != streams.size() || headers.size() != streams.size())
+    throw py::value_error("frames, paths and headers must be of one length");
+  std::vector<std::string> names;
+  std::vector<Bytes> texts;
+  for (const py::object& path : paths) names.push_back(path_bytes(path));
+  for (const py::bytes& header : headers) texts.push_back(std::as_bytes(std::span(std::string_view(header))));
+  std::vector<Clipped> found;
+  for_streams(streams, [&]<class T>(std::size_t i) {
+    const Streamed& each = streams[i];
+    found.push_back(write_clamped<T>(each.held->source, *each.layout, each.frame, names[i], texts[i], offset, positions,
+                                     scratch, level));
+  });
+  py::list lost;
+  for (Clipped& each : found) lost.append(py::cast(std::move(each)));
+  return lost;
+}
+
+py::tuple run_transcode(const HeldSource& held, const FrameLayout& layout, std::uint64_t frame, const Sink& sink,
+                        bool with_stats, const std::optional<std::pair<std::int64_t, std::int64_t>>& range,
+                        std::size_t positions, Scratch& scratch) {
   const Level level = chosen_level();
   layout.require_within(held.source.size());
   std::optional<ExactRange> exact_range;
@@ -65,7 +116,7 @@ py::tuple run_transcode(const HeldSource& held, const FrameLayout& layout, std::
     bool exact = true;
     {
       py::gil_scoped_release release;
-      exact = transcode<T>(held.source, layout, frame, sinks, with_stats ? &stats : nullptr, exact_range, clipped,
+      exact = transcode<T>(held.source, layout, frame, sink, with_stats ? &stats : nullptr, exact_range, clipped,
                            scratch, level);
     }
     py::object described = py::none();
@@ -121,14 +172,18 @@ void add_transcode(py::module_& module) {
       .def_property_readonly(
           "low_positions", [](const Clipped& self) { return as_array(self.low); }, "Flat indices, ascending.")
       .def_property_readonly("high_positions", [](const Clipped& self) { return as_array(self.high); });
-  module.def("scan", &scan, py::arg("source"), py::arg("layout"), py::arg("frame"), py::kw_only(), py::arg("moments"),
-             py::arg("low_fraction"), py::arg("scratch"),
-             "Statistics of one frame in one pass; sums only with `moments`.");
-  module.def("transcode", &run_transcode, py::arg("source"), py::arg("layout"), py::arg("frame"), py::arg("sinks"),
+  module.def("scan", &scan, py::arg("frames"), py::kw_only(), py::arg("moments"), py::arg("low_fraction"),
+             py::arg("scratch"),
+             "Statistics of every frame, (source, layout, index), in one pass; sums only with `moments`.");
+  module.def("transcode", &run_transcode, py::arg("source"), py::arg("layout"), py::arg("frame"), py::arg("sink"),
              py::kw_only(), py::arg("stats") = false, py::arg("exact_range") = py::none(), py::arg("positions") = 0,
              py::arg("scratch"),
-             "One frame, read once, into all sinks: (every pixel in exact_range, Clipped with the first `positions` "
-             "of each side, statistics or None).");
+             "One frame, read once, into the sink: (every pixel in exact_range, Clipped with the first `positions` of "
+             "each side, statistics or None).");
+  module.def("write_clamped", &write_clamped_frames, py::arg("frames"), py::arg("paths"), py::arg("headers"),
+             py::kw_only(), py::arg("offset"), py::arg("positions"), py::arg("scratch"),
+             "Every frame, (source, layout, index), into a file of its own: its header, then uint16 = clamp(pixel + "
+             "offset). A Clipped each.");
   module.def("clipped", &clipped, py::arg("source"), py::arg("layout"), py::arg("frame"), py::kw_only(),
              py::arg("offset"), py::arg("positions"), py::arg("scratch"),
              "What a clamp loses; rounded pixels are not counted.");

@@ -99,19 +99,28 @@ class Clipped:
     def high_positions(self) -> NDArray[Any]: ...
 
 def scan(
-    source: Source, layout: FrameLayout, frame: int, *, moments: bool, low_fraction: float, scratch: Scratch
-) -> dict[str, Any]: ...
+    frames: Sequence[tuple[Source, FrameLayout, int]], *, moments: bool, low_fraction: float, scratch: Scratch
+) -> list[dict[str, Any]]: ...
 def transcode(
     source: Source,
     layout: FrameLayout,
     frame: int,
-    sinks: Sequence[Sink],
+    sink: Sink,
     *,
     stats: bool = False,
     exact_range: tuple[int, int] | None = None,
     positions: int = 0,
     scratch: Scratch,
 ) -> tuple[bool, Clipped, dict[str, Any] | None]: ...
+def write_clamped(
+    frames: Sequence[tuple[Source, FrameLayout, int]],
+    paths: Sequence[str],
+    headers: Sequence[bytes],
+    *,
+    offset: int,
+    positions: int,
+    scratch: Scratch,
+) -> list[Clipped]: ...
 def clipped(
     source: Source, layout: FrameLayout, frame: int, *, offset: int, positions: int, scratch: Scratch
 ) -> Clipped: ...

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
-from braggio.batch.workers import ahead, in_order
+from braggio.batch.workers import OPEN_FILES, TOGETHER, in_groups, in_order, prepared
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 50])
@@ -117,53 +118,80 @@ def test_threads_must_be_some(threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_error_of_preparing_comes_after_the_items_before_it(threads: int) -> None:
-    """Which error a user sees must not depend on how far ahead files are opened, or on threads."""
-    done = []
+def test_groups_give_a_result_for_each_item(threads: int) -> None:
+    calls: list[tuple[int, int]] = []
+    found = in_groups(
+        lambda items, _: [item * item for item in items],
+        prepared(int, "0123456789" * 5, threads=threads),
+        threads=threads,
+        state=object,
+        progress=lambda done, total: calls.append((done, total)),
+        total=50,
+    )
+    assert found == [int(digit) ** 2 for digit in "0123456789" * 5]
+    assert calls[-1] == (50, 50)
+    assert calls == sorted(calls)
 
+
+def failing_at(number: int, error: Exception) -> Callable[[int], int]:
     def prepare(item: int) -> int:
-        if item == 20:
-            raise KeyError("twenty")
+        if item == number:
+            raise error
         return item
 
-    def work(item: int, _: object) -> None:
-        done.append(item)
-        if item == 25:
-            raise ValueError("never reached")
+    return prepare
 
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_of_preparing_comes_after_the_items_before_it(threads: int) -> None:
+    """Which error a user sees must not depend on how far ahead files are opened, or on threads."""
+    done: list[int] = []
+
+    def work(items: list[int], _: object) -> list[None]:
+        done.extend(items)
+        return [None for _ in items]
+
+    groups = prepared(failing_at(20, KeyError("twenty")), range(40), threads=threads)
     with pytest.raises(KeyError, match="twenty"):
-        in_order(work, ahead(prepare, range(40)), threads=threads, state=object, total=40)
+        in_groups(work, groups, threads=threads, state=object, total=40)
     assert sorted(done) == list(range(20))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_an_error_of_work_comes_before_one_of_preparing_a_later_item(threads: int) -> None:
-    def prepare(item: int) -> int:
-        if item == 20:
-            raise KeyError("twenty")
-        return item
-
-    def work(item: int, _: object) -> None:
+    def work(items: list[int], _: object) -> list[int]:
         time.sleep(0.002)
-        if item == 19:
+        if 19 in items:
             raise ValueError("nineteen")
+        return items
 
+    groups = prepared(failing_at(20, KeyError("twenty")), range(40), threads=threads)
     with pytest.raises(ValueError, match="nineteen"):
-        in_order(work, ahead(prepare, range(40)), threads=threads, state=object, total=40)
+        in_groups(work, groups, threads=threads, state=object, total=40)
 
 
-def test_after_a_large_item_nothing_is_prepared_until_it_is_asked_for() -> None:
+def test_an_item_that_is_alone_ends_its_group_and_nothing_is_prepared_until_it_is_asked_for() -> None:
     """Compressed files are held in memory one at a time."""
-    prepared: list[int] = []
+    seen: list[int] = []
 
     def prepare(item: int) -> int:
-        prepared.append(item)
+        seen.append(item)
         return item
 
-    items = ahead(prepare, range(40), large=lambda item: item >= 3)
-    assert [next(items) for _ in range(3)] == [0, 1, 2]
-    assert prepared == [0, 1, 2, 3]
-    assert next(items) == 3
-    assert prepared == [0, 1, 2, 3]
-    assert next(items) == 4
-    assert prepared == [0, 1, 2, 3, 4]
+    groups = prepared(prepare, range(40), threads=1, alone=lambda item: item >= 3)
+    assert next(groups) == [0, 1, 2, 3]
+    assert seen == [0, 1, 2, 3]
+    assert next(groups) == [4]
+    assert seen == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 100, 1000])
+@pytest.mark.parametrize("threads", [1, 2, 7, 64, 500])
+def test_groups_are_small_and_hold_every_item_in_order(threads: int, count: int) -> None:
+    """As many as are under way or waiting, twice the threads, must not need more files than a process may open."""
+    groups = list(prepared(int, range(count), threads=threads))
+    assert [item for group in groups for item in group] == list(range(count))
+    largest = max(map(len, groups), default=0)
+    assert largest <= TOGETHER
+    assert largest == 1 or 2 * threads * largest <= OPEN_FILES
+    assert threads == 1 or not groups or len(groups[-1]) == 1

@@ -220,3 +220,22 @@ TEST_CASE("without moments only the sums are left out") {
   CHECK(stats.low_quantile() == quantile_by_sorting(pixels, 0.01));
   CHECK(stats.sum == 0);
 }
+
+TEST_CASE_TEMPLATE("a threshold from the first block, for ranks about its number of lanes", T, std::int32_t, float) {
+  constexpr std::size_t chunks = 4, size = 10 * stats_chunk + 100;
+  std::vector<T> rising(size);
+  std::iota(rising.begin(), rising.end(), T{-100});
+  auto equal = rising;
+  for (std::size_t i = 0; i < size; i += stats_chunk) equal[i] = rising[0];  // each chunk begins with the least of all
+  auto falling = rising;
+  std::reverse(falling.begin(), falling.end());
+  for (const auto& pixels : {rising, equal, falling})
+    for (const std::size_t rank : {std::size_t{0}, std::size_t{1}, stats_lanes, chunks * stats_lanes - 1,
+                                   chunks * stats_lanes, chunks * stats_lanes + 1}) {
+      const double fraction = (static_cast<double>(rank) + 0.5) / static_cast<double>(size - 1);
+      FrameStats<T> stats(size, Depth::extremes, fraction, best_level());
+      for (std::size_t start = 0; start < size; start += chunks * stats_chunk)
+        stats.add(std::span(pixels).subspan(start, std::min(chunks * stats_chunk, size - start)));
+      REQUIRE(stats.low_quantile() == quantile_by_sorting(pixels, fraction));
+    }
+}

@@ -48,21 +48,23 @@ Sink sink_to(PartFile& file, std::uint64_t position, PixelType type, std::option
 
 }  // namespace
 
-TEST_CASE("several outputs and the statistics from one reading") {
+TEST_CASE("an output and the statistics from one reading") {
   const Folder folder;
   Frame<std::int32_t> frame(PixelType::i32, random_pixels<std::int32_t>(200000, 1));
   for (std::size_t i = 0; i < frame.pixels.size(); ++i) frame.pixels[i] %= 3000;
   frame.pixels[7] = 100000;
-  PartFile smv(folder.file("smv")), mrc(folder.file("mrc"));
-  const std::vector<Sink> sinks{sink_to(smv, 512, PixelType::u16, 2000), sink_to(mrc, 1024, PixelType::f32)};
   FrameStats<std::int32_t> stats(frame.pixels.size(), Depth::moments, 0.0, best_level());
   Clipped clipped;
   clipped.limit = 1;
   Scratch scratch;
-  CHECK(transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, &stats, std::nullopt, clipped, scratch,
-                                best_level()));
-  smv.publish(false, false);
-  mrc.publish(false, false);
+  for (const bool clamps : {false, true}) {
+    stats = FrameStats<std::int32_t>(frame.pixels.size(), Depth::moments, 0.0, best_level());
+    PartFile file(folder.file(clamps ? "smv" : "mrc"));
+    const Sink sink = clamps ? sink_to(file, 512, PixelType::u16, 2000) : sink_to(file, 1024, PixelType::f32);
+    CHECK(transcode<std::int32_t>(frame.source(), frame.layout, 0, sink, &stats, std::nullopt, clipped, scratch,
+                                  best_level()));
+    file.publish(false, false);
+  }
 
   std::vector<std::uint16_t> clamped(frame.pixels.size());
   const ClampCounts expected = clamp(frame.pixels.data(), clamped.data(), clamped.size(), 2000, Level::baseline);
@@ -90,11 +92,10 @@ TEST_CASE("a foreign byte order and reversed rows are undone on the way") {
   frame.layout.height = 3;
   frame.layout.flip = true;
   PartFile file(folder.file("out"));
-  const std::vector<Sink> sinks{sink_to(file, 0, PixelType::i32)};
+  const Sink sink = sink_to(file, 0, PixelType::i32);
   Clipped clipped;
   Scratch scratch;
-  transcode<std::int16_t>(frame.source(), frame.layout, 0, sinks, nullptr, std::nullopt, clipped, scratch,
-                          best_level());
+  transcode<std::int16_t>(frame.source(), frame.layout, 0, sink, nullptr, std::nullopt, clipped, scratch, best_level());
   file.publish(false, false);
   CHECK(pixels_of<std::int32_t>(folder.content("out"), 0) == std::vector<std::int32_t>{5, 6, 3, 4, 1, 2});
 }
@@ -106,12 +107,12 @@ TEST_CASE("a value outside the exact range stops the work, wherever it stands") 
       Frame<std::int32_t> frame(PixelType::i32, std::vector<std::int32_t>(200000, 32767));
       frame.pixels[place] = value;
       PartFile file(folder.file("out"));
-      const std::vector<Sink> sinks{sink_to(file, 0, PixelType::i16)};
+      const Sink sink = sink_to(file, 0, PixelType::i16);
       FrameStats<std::int32_t> stats(frame.pixels.size(), Depth::moments, 0.0, best_level());
       Clipped clipped;
       Scratch scratch;
       const ExactRange range{-32768, 32767};
-      CHECK(!transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, &stats, range, clipped, scratch,
+      CHECK(!transcode<std::int32_t>(frame.source(), frame.layout, 0, sink, &stats, range, clipped, scratch,
                                      best_level()));
     }
 }
@@ -120,12 +121,12 @@ TEST_CASE("the ends of the exact range are in it") {
   const Folder folder;
   const Frame<std::int32_t> frame(PixelType::i32, {-32768, 0, 32767});
   PartFile file(folder.file("out"));
-  const std::vector<Sink> sinks{sink_to(file, 0, PixelType::i16)};
+  const Sink sink = sink_to(file, 0, PixelType::i16);
   FrameStats<std::int32_t> stats(frame.pixels.size(), Depth::moments, 0.0, best_level());
   Clipped clipped;
   Scratch scratch;
   const ExactRange range{-32768, 32767};
-  CHECK(transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, &stats, range, clipped, scratch, best_level()));
+  CHECK(transcode<std::int32_t>(frame.source(), frame.layout, 0, sink, &stats, range, clipped, scratch, best_level()));
   file.publish(false, false);
   CHECK(pixels_of<std::int16_t>(folder.content("out"), 0) == std::vector<std::int16_t>{-32768, 0, 32767});
 }
@@ -161,13 +162,48 @@ TEST_CASE("an output that fails stops the work with its name") {
   const Frame<std::int32_t> frame(PixelType::i32, std::vector<std::int32_t>(100, 1));
   PartFile file(folder.file("out"));
   file.discard();
-  const std::vector<Sink> sinks{sink_to(file, 0, PixelType::i32)};
+  const Sink sink = sink_to(file, 0, PixelType::i32);
   Clipped clipped;
   Scratch scratch;
   const auto error = system_refusal([&] {
-    transcode<std::int32_t>(frame.source(), frame.layout, 0, sinks, nullptr, std::nullopt, clipped, scratch,
+    transcode<std::int32_t>(frame.source(), frame.layout, 0, sink, nullptr, std::nullopt, clipped, scratch,
                             best_level());
   });
   REQUIRE(error);
   CHECK(error->path == folder.file("out"));
+}
+
+TEST_CASE("a frame in a file of its own, with the losses of the clamp") {
+  const Folder folder;
+  Frame<std::int32_t> frame(PixelType::i32, random_pixels<std::int32_t>(200000, 3));
+  for (std::size_t i = 0; i < frame.pixels.size(); ++i) frame.pixels[i] %= 40000;
+  const std::string header(512, 'h');
+  Scratch scratch;
+  const Clipped clipped =
+      write_clamped<std::int32_t>(frame.source(), frame.layout, 0, folder.file("a.img"),
+                                  std::as_bytes(std::span(header)), 30000, 5, scratch, best_level());
+  std::vector<std::uint16_t> clamped(frame.pixels.size());
+  const ClampCounts expected = clamp(frame.pixels.data(), clamped.data(), clamped.size(), 30000, Level::baseline);
+  CHECK(folder.content("a.img").substr(0, 512) == header);
+  CHECK(pixels_of<std::uint16_t>(folder.content("a.img"), 512) == clamped);
+  CHECK(expected.low > 5);
+  CHECK(clipped.counts.low == expected.low);
+  CHECK(clipped.counts.high == expected.high);
+  CHECK(clipped.low.size() == 5);
+}
+
+TEST_CASE("a file that ends too early is named, and nothing is left of its output") {
+  const Folder folder;
+  Frame<std::int32_t> frame(PixelType::i32, std::vector<std::int32_t>(100, 1));
+  folder.put("short.bin", std::string(300, 'x'));
+  const Source source = Source::open(folder.file("short.bin"));
+  Scratch scratch;
+  try {
+    write_clamped<std::int32_t>(source, frame.layout, 0, folder.file("a.img"), {}, 0, 5, scratch, best_level());
+    FAIL("was not refused");
+  } catch (const Error& error) {
+    CHECK(error.fault == Fault::truncated);
+    CHECK(error.path == folder.file("short.bin"));
+  }
+  CHECK(folder.names() == std::vector<std::string>{"short.bin"});
 }

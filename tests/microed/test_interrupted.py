@@ -17,6 +17,7 @@ import pytest
 from makers import entries, noisy, tree, write_series
 
 from braggio.batch import staging
+from braggio.batch.workers import TOGETHER
 from braggio.errors import BraggioError, OutputError, TruncatedError
 from braggio.microed import convert_series, verify_series
 
@@ -135,18 +136,19 @@ def test_the_earlier_call_does_not_take_a_mixture_for_its_own(tmp_path: Path, mo
 
 def test_interrupted_by_the_user_and_continued(tmp_path: Path) -> None:
     """Ctrl-C in the second pass keeps what is finished; the next run does not write it again."""
-    files = write_series(tmp_path / "raw", [noisy(-100 - i, (100, 100), seed=i) for i in range(6)])
+    count = 3 * TOGETHER  # frames that are written in one go are finished together
+    files = write_series(tmp_path / "raw", [noisy(-100 - i, (100, 100), seed=i) for i in range(count)])
     out = tmp_path / "out"
 
     def progress(done: int, total: int) -> None:
-        if done == 9:
+        if done == count + TOGETHER + 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         convert_series(files, out, progress=progress)
     assert [name for name in entries(out) if not name.startswith(".")] == []
     kept = {path.name: path.stat().st_mtime_ns for path in out.rglob("*.img")}
-    assert len(kept) == 3
+    assert len(kept) == 2 * TOGETHER
     report = convert_series(files, out)
     assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
     assert entries(out) == sorted([*(path.name for path in report.outputs), report.record.name])
@@ -160,7 +162,7 @@ def test_a_part_of_another_task_is_not_taken_over(tmp_path: Path) -> None:
     out = tmp_path / "out"
 
     def progress(done: int, total: int) -> None:
-        if done == 6:
+        if done == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -274,19 +276,19 @@ def test_sigterm_leaves_nothing_visible(tmp_path: Path) -> None:
         assert [name for name in entries(tmp_path / "out") if not name.startswith(".")] == []
 
 
-@pytest.mark.parametrize("at", [1, 3, 7])
+@pytest.mark.parametrize("at", [1, 12, 20, 25])
 def test_an_input_that_is_cut_while_it_is_read(at: int, tmp_path: Path) -> None:
     """In either pass: an error that names the file, no new output, and the earlier series as it was."""
-    files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(5)])
+    files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(20)])
     out = tmp_path / "out"
     convert_series(files, out)
     before = tree(out)
 
     def progress(done: int, total: int) -> None:
         if done == at:
-            os.truncate(files[4], 100)
+            os.truncate(files[19], 100)
 
-    with pytest.raises(TruncatedError, match="f_005.bin"):
+    with pytest.raises(TruncatedError, match="f_020.bin"):
         convert_series(files, out, offset=500, overwrite=True, progress=progress)
     assert tree(out) == before
 

@@ -1,4 +1,4 @@
-// What the core says when it refuses: a kind, and what it knows. It does not know paths; the caller adds them.
+// What the core says when it refuses: a kind, and what it knows. Few places know the path; else the caller adds it.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,13 @@ enum class Fault { format, truncated, unsupported, limit, unsafe, output };
 class Error : public std::exception {
  public:
   Error(Fault fault, std::string field, std::string expected, std::string found,
-        std::optional<std::uint64_t> offset = std::nullopt)
+        std::optional<std::uint64_t> offset = std::nullopt, std::string path = {})
       : fault(fault),
         field(std::move(field)),
         expected(std::move(expected)),
         found(std::move(found)),
         offset(offset),
+        path(std::move(path)),
         text_(this->field + ": expected " + this->expected + ", found " + this->found) {}
 
   const char* what() const noexcept override { return text_.c_str(); }
@@ -29,6 +30,7 @@ class Error : public std::exception {
   std::string expected;
   std::string found;
   std::optional<std::uint64_t> offset;  // byte in the input where `found` stands
+  std::string path;                     // empty where it is not known
 
  private:
   std::string text_;

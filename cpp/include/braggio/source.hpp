@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -68,7 +69,7 @@ class Source {
       if (!target.empty()) std::memcpy(target.data(), bytes.data(), target.size());
       return;
     }
-    require(offset, target.size(), size_);
+    require(offset, target.size(), size_, path_);
     std::size_t done = 0;
     while (done < target.size()) {
       const ssize_t n =
@@ -77,14 +78,14 @@ class Source {
       if (n < 0) throw SystemError(errno, path_, false);
       if (n == 0)
         throw Error(Fault::truncated, "file size", std::to_string(size_) + " bytes",
-                    "an end at byte " + std::to_string(offset + done));
+                    "an end at byte " + std::to_string(offset + done), std::nullopt, path_);
       done += static_cast<std::size_t>(n);
     }
   }
 
   // The bytes themselves, only for a source in memory.
   Bytes view(std::uint64_t offset, std::uint64_t count) const {
-    require(offset, count, memory_.size());
+    require(offset, count, memory_.size(), path_);
     return memory_.subspan(offset, count);
   }
 
@@ -92,10 +93,10 @@ class Source {
   Source(Descriptor file, Bytes memory, std::uint64_t size, std::string path)
       : file_(std::move(file)), memory_(memory), size_(size), path_(std::move(path)) {}
 
-  static void require(std::uint64_t offset, std::uint64_t count, std::uint64_t size) {
+  static void require(std::uint64_t offset, std::uint64_t count, std::uint64_t size, const std::string& path) {
     if (offset > size || size - offset < count)
       throw Error(Fault::truncated, "file size", std::to_string(offset) + " + " + std::to_string(count) + " bytes",
-                  std::to_string(size) + " bytes", std::min(offset, size));
+                  std::to_string(size) + " bytes", std::min(offset, size), path);
   }
 
   Descriptor file_;

@@ -194,14 +194,32 @@ class LowTail {
  public:
   explicit LowTail(std::size_t keep) : keep_(keep) { held_.reserve(2 * keep + stats_chunk); }
 
+  // Of the first values of all: each lane has a pixel of its own that is its minimum, so the keep-th smallest minimum
+  // is a threshold already. Found from the pixels themselves it takes as long as all that follows.
+  void settle(std::span<const T> values, Level level) {
+    for (; values.size() >= stats_chunk; values = values.subspan(stats_chunk)) {
+      const Extremes<T> extremes = on_level<FindExtremes<T>>(level, values.data(), stats_chunk);
+      if (!extremes.finite) break;
+      for (std::size_t l = 0; l < stats_lanes; ++l)  // another lane may have begun with the first pixel's value
+        if (l == 0 || extremes.lane_min[l] < values[0]) held_.push_back(extremes.lane_min[l]);
+    }
+    shrink();
+    held_.clear();
+  }
+
   // `chunk`: at most stats_chunk values with those extremes.
   void add(std::span<const T> chunk, const Extremes<T>& extremes) {
     if (!settled_) {
       held_.insert(held_.end(), chunk.begin(), chunk.end());
       shrink();
     } else if (extremes.min < threshold_) {
-      for (std::size_t l = 0; l < stats_lanes; ++l)
-        if (extremes.lane_min[l] < threshold_) add_lane(chunk, l);
+      std::array<std::uint8_t, stats_lanes> lanes;
+      std::size_t count = 0;
+      for (std::size_t l = 0; l < stats_lanes; ++l) {  // without branches, which nobody could predict
+        lanes[count] = static_cast<std::uint8_t>(l);
+        count += extremes.lane_min[l] < threshold_ ? 1 : 0;
+      }
+      for (std::size_t i = 0; i < count; ++i) add_lane(chunk, lanes[i]);
       if (held_.size() >= 2 * keep_) shrink();
     }
   }
@@ -214,10 +232,16 @@ class LowTail {
 
  private:
   void add_lane(std::span<const T> chunk, std::size_t lane) {
-    for (std::size_t i = lane; i < chunk.size(); i += stats_lanes)
-      if (chunk[i] < threshold_) held_.push_back(chunk[i]);
+    std::array<T, stats_chunk / stats_lanes> below;
+    std::size_t count = 0;
+    for (std::size_t i = lane; i < chunk.size(); i += stats_lanes) {
+      below[count] = chunk[i];
+      count += chunk[i] < threshold_ ? 1 : 0;
+    }
+    held_.insert(held_.end(), below.data(), below.data() + count);
   }
 
+  // With fewer than `keep` values below a settled threshold, it is the keep-th smallest itself.
   void shrink() {
     if (held_.size() < keep_) return;
     const auto last = held_.begin() + static_cast<std::ptrdiff_t>(keep_ - 1);
@@ -250,6 +274,7 @@ class FrameStats {
   void add(std::span<const T> block) {
     if (count == 0 && !block.empty()) {
       min = max = block[0];
+      tail_.settle(block, level_);
       if constexpr (std::is_floating_point_v<T>) pivot = std::isfinite(block[0]) ? static_cast<double>(block[0]) : 0.0;
     }
     for (std::size_t start = 0; start < block.size(); start += stats_chunk)

@@ -1,11 +1,14 @@
-// One frame, read once in blocks, into any number of outputs and its statistics: nothing larger than a block is held.
+// One frame, read once in blocks, into a file and its statistics: nothing larger than a block is held.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <type_traits>
+#include <utility>
 
 #include "braggio/bytes.hpp"
 #include "braggio/clamp.hpp"
@@ -60,20 +63,13 @@ void cast_block(std::span<const From> block, PixelType type, std::byte* target, 
   }
 }
 
+// Native pixels into `target` as the sink's. `first_pixel`: index within the frame.
 template <class From>
-void write_block(std::span<const From> block, const Sink& sink, std::uint64_t first_pixel, Clipped& clipped,
-                 Buffer& output, Level level) {
-  const std::size_t size = info(sink.type).size;
-  const MutableBytes bytes = output.first(block.size() * size);
-  if (sink.clamped) {
-    const auto counts =
-        clamp(block.data(), reinterpret_cast<std::uint16_t*>(bytes.data()), block.size(), sink.offset, level);
-    clipped.add(counts, block, sink.offset, first_pixel, level);
-  } else {
-    cast_block(block, sink.type, bytes.data(), level);
-  }
-  if constexpr (native_order != ByteOrder::little) swap_in_place(bytes, info(sink.type).word);
-  sink.file->write(sink.position + first_pixel * size, bytes);
+void convert(std::span<const From> pixels, const Sink& sink, std::uint64_t first_pixel, std::byte* target,
+             Clipped& clipped, Level level) {
+  if (!sink.clamped) return cast_block(pixels, sink.type, target, level);
+  const auto counts = clamp(pixels.data(), reinterpret_cast<std::uint16_t*>(target), pixels.size(), sink.offset, level);
+  clipped.add(counts, pixels, sink.offset, first_pixel, level);
 }
 
 // Where in T every value must lie for `type` to hold it exactly; empty for types that hold every T.
@@ -82,26 +78,57 @@ struct ExactRange {
   std::int64_t high;
 };
 
+template <class T>
+bool within(const FrameStats<T>& stats, const std::optional<ExactRange>& range) {
+  if constexpr (std::is_integral_v<T>)
+    return !range ||
+           (static_cast<std::int64_t>(stats.min) >= range->low && static_cast<std::int64_t>(stats.max) <= range->high);
+  else
+    return true;
+}
+
 // Returns false as soon as the statistics show a pixel outside `range`: what has been written is then of no use.
 template <class T>
-bool transcode(const Source& source, const FrameLayout& layout, std::uint64_t frame, std::span<const Sink> sinks,
+bool transcode(const Source& source, const FrameLayout& layout, std::uint64_t frame, const Sink& sink,
                FrameStats<T>* stats, const std::optional<ExactRange>& range, Clipped& clipped, Scratch& scratch,
                Level level) {
+  const std::size_t size = info(sink.type).size;
   std::uint64_t pixel = 0;
   bool exact = true;
   for_each_block<T>(source, layout, frame, scratch.input, [&](std::span<const T> block) {
     if (!exact) return;
-    if (stats != nullptr) stats->add(block);
-    if constexpr (std::is_integral_v<T>) {
-      if (range && stats != nullptr)
-        exact =
-            static_cast<std::int64_t>(stats->min) >= range->low && static_cast<std::int64_t>(stats->max) <= range->high;
+    const MutableBytes bytes = scratch.output.first(block.size() * size);
+    // What the statistics have just read, the conversion finds in L1.
+    const std::size_t step = stats != nullptr ? stats_chunk : block.size();
+    for (std::size_t start = 0; start < block.size(); start += step) {
+      const auto part = block.subspan(start, std::min(step, block.size() - start));
+      if (stats != nullptr) {
+        stats->add(part);
+        exact = exact && within(*stats, range);
+      }
+      if (!exact) return;
+      convert(part, sink, pixel + start, bytes.data() + start * size, clipped, level);
     }
-    if (!exact) return;
-    for (const Sink& sink : sinks) write_block(block, sink, pixel, clipped, scratch.output, level);
+    if constexpr (native_order != ByteOrder::little) swap_in_place(bytes, info(sink.type).word);
+    sink.file->write(sink.position + pixel * size, bytes);
     pixel += block.size();
   });
   return exact;
+}
+
+// One frame into a file of its own, whole or not at all: `header`, then every pixel plus `offset` clamped to uint16.
+template <class T>
+Clipped write_clamped(const Source& source, const FrameLayout& layout, std::uint64_t frame, std::string path,
+                      Bytes header, std::int64_t offset, std::size_t positions, Scratch& scratch, Level level) {
+  Clipped clipped;
+  clipped.limit = positions;
+  PartFile file(std::move(path));
+  file.reserve(header.size() + layout.pixels() * sizeof(std::uint16_t));
+  file.write(0, header);
+  const Sink sink{&file, header.size(), PixelType::u16, true, offset};
+  transcode<T>(source, layout, frame, sink, nullptr, std::nullopt, clipped, scratch, level);
+  file.publish(true, false);
+  return clipped;
 }
 
 }  // namespace braggio

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -13,7 +12,8 @@ Ready = TypeVar("Ready")
 Result = TypeVar("Result")
 State = TypeVar("State")
 
-AHEAD = 16  # open files too
+TOGETHER = 8  # about 0.1 s of work where frames have 16 MB: as long as Ctrl-C waits
+OPEN_FILES = 256  # a quarter of what a process may open by default
 Progress = Callable[[int, int], None]  # (done, total), called from the calling thread
 
 
@@ -24,60 +24,90 @@ def in_order(
     threads: int,
     state: Callable[[], State],
     progress: Progress | None = None,
-    total: int | None = None,
 ) -> list[Result]:
     """``[work(item, a_state) for item in items]``, at most `threads` at once, each with a state of its own.
 
     The first error, in the order of the items, stops the work: items not yet begun are dropped, those under way finish.
-    `total`, the number of items, lets an iterator be asked for them one at a time.
 
     Examples
     --------
     >>> in_order(lambda item, state: item * 2, [1, 2, 3], threads=2, state=dict)
     [2, 4, 6]
     """
+    items = list(items)
+
+    def alone(group: list[Item], mine: State) -> list[Result]:
+        return [work(group[0], mine)]
+
+    groups = ([item] for item in items)
+    return in_groups(alone, groups, threads=threads, state=state, progress=progress, total=len(items))
+
+
+def in_groups(
+    work: Callable[[list[Item], State], list[Result]],
+    groups: Iterable[list[Item]],
+    *,
+    threads: int,
+    state: Callable[[], State],
+    progress: Progress | None = None,
+    total: int,
+) -> list[Result]:
+    """As `in_order`, for `work` that takes several of `total` items at once and gives a result for each.
+
+    Examples
+    --------
+    >>> in_groups(lambda items, state: [2 * item for item in items], [[1, 2], [3]], threads=2, state=dict, total=3)
+    [2, 4, 6]
+    """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
-    if total is None:
-        items = list(items)
-        total = len(items)
     results: list[Result] = []
-    for result in streamed(work, items, threads=min(threads, total), state=state):
-        results.append(result)
-        if progress is not None:
-            progress(len(results), total)
+    for found in streamed(work, groups, threads=min(threads, total), state=state):
+        for result in found:
+            results.append(result)
+            if progress is not None:
+                progress(len(results), total)
     return results
 
 
-def ahead(
-    prepare: Callable[[Item], Ready], items: Iterable[Item], *, large: Callable[[Ready], bool] = lambda _: False
-) -> Iterator[Ready]:
-    """``map(prepare, items)``, a few items ahead, but none after one that is `large`.
+def prepared(
+    prepare: Callable[[Item], Ready],
+    items: Sequence[Item],
+    *,
+    threads: int,
+    alone: Callable[[Ready], bool] = lambda _: False,
+) -> Iterator[list[Ready]]:
+    """``map(prepare, items)`` in groups for `in_groups`; an item that is `alone`, as too large, is the last of its own.
 
     Once megabytes of pixels have gone through the caches, a Python function takes more than twice as long as right
-    after itself: opening 16 files in a row took 125 us a file, each between two frames of 16 MB 300.
+    after itself: opening 16 files in a row took 125 us a file, each between two frames of 16 MB 300. So what can be is
+    done for a group in a row. Groups get shorter towards the end, where threads would wait for the one with the last.
 
     An error of `prepare` comes after the items before it.
 
     Examples
     --------
-    >>> list(ahead(str, range(3)))
-    ['0', '1', '2']
+    >>> list(prepared(str, range(12), threads=1))
+    [['0', '1', '2', '3', '4', '5', '6', '7'], ['8', '9', '10', '11']]
+    >>> [len(group) for group in prepared(str, range(12), threads=2)]
+    [3, 3, 2, 1, 1, 1, 1]
     """
-    remaining = iter(items)
-    while True:
+    most = max(1, min(TOGETHER, OPEN_FILES // (2 * threads)))
+    done = 0
+    while done < len(items):
+        share = -(-(len(items) - done) // (2 * threads)) if threads > 1 else most
         ready: list[Ready] = []
         try:
-            for item in islice(remaining, AHEAD):
+            for item in items[done : done + min(share, most)]:
                 ready.append(prepare(item))
-                if large(ready[-1]):
+                if alone(ready[-1]):
                     break
         except Exception:
-            yield from ready
+            if ready:
+                yield ready
             raise
-        yield from ready
-        if not ready:
-            return
+        done += len(ready)
+        yield ready
 
 
 def _one_by_one(

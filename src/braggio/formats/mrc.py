@@ -13,6 +13,7 @@ import math
 import re
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -257,7 +258,7 @@ def _write_frames(
         if layout.dtype == "float64" and not lossy:
             _require_float32(stack.read(index), index)
         sink = Sink(part, position=position, dtype=stored)
-        exact, _, stats = transcode(source, layout, frame, [sink], stats=True, exact_range=exact_range, scratch=scratch)
+        exact, _, stats = transcode(source, layout, frame, sink, stats=True, exact_range=exact_range, scratch=scratch)
         if not exact:
             return None
         assert stats is not None
@@ -296,13 +297,19 @@ def _require_float32(frame: NDArray[Any], index: int) -> None:
         )
 
 
+@cache
+def _header_dtype() -> np.dtype[Any]:
+    from mrcfile.dtypes import HEADER_DTYPE
+
+    dtype: np.dtype[Any] = np.dtype(HEADER_DTYPE)
+    return dtype.newbyteorder("<")
+
+
 def _header(
     stack: FrameStack, mode: int, stats: FrameStats, pixel_size: float, volume: bool, labels: Sequence[str]
 ) -> bytes:
-    from mrcfile.dtypes import HEADER_DTYPE
-
     ny, nx = stack.frame_shape
-    header = np.zeros((), np.dtype(HEADER_DTYPE).newbyteorder("<"))
+    header = np.zeros((), _header_dtype())
     mz = stack.nframes if volume else 1
     for name, value in {"nx": nx, "ny": ny, "nz": stack.nframes, "mode": mode, "mx": nx, "my": ny, "mz": mz}.items():
         header[name] = value

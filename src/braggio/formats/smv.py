@@ -214,7 +214,7 @@ def write_smv(
         part.reserve(len(text) + layout.width * layout.height * 2)
         part.write(text, 0)
         sink = Sink(part, position=len(text), dtype="uint16", clamp_offset=0)
-        _, lost, found = transcode(source, layout, frame, [sink], stats=True, scratch=Scratch())
+        _, lost, found = transcode(source, layout, frame, sink, stats=True, scratch=Scratch())
         _require_kept(lost, found or {})
         part.publish(overwrite=overwrite)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from braggio._core import FrameLayout, Source
 from braggio.errors import DataWarning, FormatError, about
 from braggio.model.frames import FrameStack
+
+MAX_BEGINNING = 1 << 16  # bytes
 
 
 class StoredFrames(FrameStack):
@@ -54,6 +57,24 @@ class StoredFrames(FrameStack):
         """Can the core's kernels take the frames from where they are? They do not take float16."""
         return self.dtype == self.stored_dtype and self.dtype != np.float16
 
+    @cached_property
+    def _beginning(self) -> bytes | None:
+        """All of the file but the pixels of its only frame, where that is its beginning; else None."""
+        whole = self.nframes == 1 and self.layout.extent == self.source.size
+        first = self.source.size - self.layout.frame_bytes
+        return self.source.read(0, first) if whole and first <= MAX_BEGINNING and not self.source.in_memory else None
+
+    def alike(self, path: str) -> StoredFrames | None:
+        """The file at `path` as this stack, if it is this one's but for its pixels and its name; else None."""
+        if self._beginning is None or self.path is None:
+            return None
+        source = Source.open(path)
+        if source.size != self.source.size or source.read(0, len(self._beginning)) != self._beginning:
+            return None
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), source=source, path=path)
+        return other
+
     def close(self) -> None:
         """Let go of the file."""
         self.source = Source.over(b"")
@@ -67,7 +88,10 @@ class StoredFrames(FrameStack):
             np.copyto(out, stored, casting="unsafe")
 
 
-def streamed(stack: FrameStack, index: int) -> tuple[Source, FrameLayout, int]:
+Stream = tuple[Source, FrameLayout, int]
+
+
+def streamed(stack: FrameStack, index: int) -> Stream:
     """(source, layout, frame) from which the core can stream frame `index`.
 
     Frames that do not stream from where they are, and those of any other stack, are read into memory one at a time.

@@ -108,7 +108,8 @@ def frame_stats(array: ArrayLike, *, low_fraction: float = LOW_FRACTION) -> Fram
         raise ValueError(f"array must not be empty, but has shape {pixels.shape}")
     pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")).reshape(1, -1)
     layout = FrameLayout(dtype=pixels.dtype.name, width=pixels.shape[1], height=1)
-    found = scan(Source.over(pixels), layout, 0, moments=True, low_fraction=low_fraction, scratch=Scratch())
+    stream = Source.over(pixels), layout, 0
+    [found] = scan([stream], moments=True, low_fraction=low_fraction, scratch=Scratch())
     if found["not_finite"] is not None:
         raise ValueError(
             f"array must be finite, not {pixels[0, found['not_finite']]} at flat index {found['not_finite']}"

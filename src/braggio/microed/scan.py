@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from braggio import formats
 from braggio._core import Scratch, scan
-from braggio.batch.workers import Progress, ahead, in_order
+from braggio.batch.workers import Progress, in_groups, prepared
 from braggio.errors import BraggioError, FormatError, MetadataError, about
-from braggio.formats.stored import StoredFrames, streamed
+from braggio.formats.stored import StoredFrames, Stream, streamed
 from braggio.kernels.stats import LOW_FRACTION, FrameStats, from_core
 from braggio.microed.series import Series, find_series, group_series
 from braggio.model.frames import FrameStack
@@ -43,8 +44,9 @@ class Frames:
         Of each.
     options : dict
         How the files are opened.
-    stack : FrameStack or None
-        The one file of a series that is a single file: opened, and where it is compressed inflated, only once.
+    first : FrameStack
+        The first file. Where it is all of the series it is opened, and where it is compressed inflated, only once; else
+        files that are like it but for their pixels are not parsed again.
     """
 
     series: Series
@@ -52,7 +54,7 @@ class Frames:
     shape: tuple[int, int]
     dtype: str
     options: dict[str, Any]
-    stack: FrameStack | None = None
+    first: FrameStack
 
     @property
     def gaps(self) -> tuple[int, ...]:
@@ -61,9 +63,11 @@ class Frames:
 
     def open(self, ref: FrameRef) -> OpenFrame:
         """The file of a frame, checked to be like the others."""
-        if self.stack is not None:
-            return OpenFrame(ref, self.stack, shared=True)
+        if len(self.series) == 1:
+            return OpenFrame(ref, self.first, shared=True)
         with about(ref.path):
+            if isinstance(self.first, StoredFrames) and (alike := self.first.alike(ref.path)):
+                return OpenFrame(ref, alike, shared=False)
             stack = formats.open(ref.path, **self.options)
         if stack.frame_shape != self.shape or stack.dtype.name != self.dtype:
             raise MetadataError(
@@ -84,10 +88,15 @@ class OpenFrame:
     shared: bool
 
     @property
-    def holds_pixels(self) -> bool:
-        """Whether a whole file is in memory just for this frame, as a compressed one is."""
-        on_disk = isinstance(self.stack, StoredFrames) and not self.stack.source.in_memory
-        return not self.shared and not on_disk
+    def takes_memory(self) -> bool:
+        """Whether pixels are in memory just for this frame, as where its file is compressed."""
+        if not isinstance(self.stack, StoredFrames) or not self.stack.streams:
+            return True
+        return self.stack.source.in_memory and not self.shared
+
+    def stream(self) -> Stream:
+        """From where the core streams the pixels."""
+        return streamed(self.stack, self.ref.index)
 
     def __enter__(self) -> FrameStack:
         return self.stack
@@ -99,6 +108,15 @@ class OpenFrame:
             self.stack.close()
         if isinstance(error, BraggioError) and error.path is None:
             error.path = self.ref.path
+
+
+@contextmanager
+def together(group: Sequence[OpenFrame]) -> Iterator[list[Stream]]:
+    """The pixels of several frames as the core takes them; their files are closed at the end."""
+    with ExitStack() as stack:
+        for frame in group:
+            stack.enter_context(frame)
+        yield [frame.stream() for frame in group]
 
 
 Files = Series | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -134,7 +152,7 @@ def as_series(files: Files) -> Series:
 def series_frames(files: Files, **options: Any) -> Frames:
     """Every frame of a series; a single file may hold several, numbered from 1."""
     series = as_series(files)
-    first = formats.open(series.files[0], **options)
+    first = formats.open(os.fspath(series.files[0]), **options)
     if first.nframes > 1 and len(series) > 1:
         raise MetadataError(
             path=series.files[0], field="frames", expected="1 frame per file in a series of files", found=first.nframes
@@ -144,8 +162,7 @@ def series_frames(files: Files, **options: Any) -> Frames:
         refs = [FrameRef(path, index, index + 1) for index in range(first.nframes)]
     else:
         refs = [FrameRef(str(file), 0, number) for file, number in zip(series.files, series.numbers, strict=True)]
-    alone = first if len(series) == 1 else None
-    return Frames(series, tuple(refs), first.frame_shape, first.dtype.name, options, alone)
+    return Frames(series, tuple(refs), first.frame_shape, first.dtype.name, options, first)
 
 
 def scan_frames(
@@ -160,23 +177,26 @@ def scan_frames(
     """See `scan_series`; of some frames or all; without `moments` mean and std are None."""
     refs = frames.refs if refs is None else refs
 
-    def work(frame: OpenFrame, scratch: Scratch) -> FrameStats:
-        ref = frame.ref
-        with frame as stack:
-            source, layout, index = streamed(stack, ref.index)
-            found = scan(source, layout, index, moments=moments, low_fraction=low_fraction, scratch=scratch)
-        if found["not_finite"] is not None:
-            row, column = divmod(found["not_finite"], frames.shape[1])
-            raise FormatError(
-                path=ref.path,
-                field=f"frame {ref.number}",
-                expected="finite pixels",
-                found=f"NaN or infinity at row {row}, column {column}",
-            )
-        return from_core(found)
+    def work(group: list[OpenFrame], scratch: Scratch) -> list[FrameStats]:
+        with together(group) as streams:
+            found = scan(streams, moments=moments, low_fraction=low_fraction, scratch=scratch)
+        for frame, each in zip(group, found, strict=True):
+            _require_finite(frame.ref, each["not_finite"], frames.shape[1])
+        return [from_core(each) for each in found]
 
-    opened = ahead(frames.open, refs, large=lambda frame: frame.holds_pixels)
-    return in_order(work, opened, threads=threads, state=Scratch, progress=progress, total=len(refs))
+    groups = prepared(frames.open, refs, threads=threads, alone=lambda frame: frame.takes_memory)
+    return in_groups(work, groups, threads=threads, state=Scratch, progress=progress, total=len(refs))
+
+
+def _require_finite(ref: FrameRef, place: int | None, width: int) -> None:
+    if place is not None:
+        row, column = divmod(place, width)
+        raise FormatError(
+            path=ref.path,
+            field=f"frame {ref.number}",
+            expected="finite pixels",
+            found=f"NaN or infinity at row {row}, column {column}",
+        )
 
 
 def scan_series(

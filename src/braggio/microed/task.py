@@ -66,17 +66,18 @@ class Task:
 
     def name(self, ref: FrameRef, suffix: str) -> str:
         """Output name: that of the input file, with all frame numbers padded to one length; XDS needs that."""
-        series, refs = self.frames.series, self.frames.refs
-        if series.files[0].stem != series.prefix:
-            return f"{series.prefix}{ref.number:0{self._digits}d}{suffix}"
-        if len(refs) == 1:
-            return series.prefix + suffix
-        return f"{series.prefix}_{ref.number:0{max(3, len(str(refs[-1].number)))}d}{suffix}"
+        prefix, digits = self._numbered
+        return f"{prefix}{ref.number:0{digits}d}{suffix}" if digits else prefix + suffix
 
     @cached_property
-    def _digits(self) -> int:
-        """Of the longest frame number, leading zeros included."""
-        return max(len(path.stem) for path in self.frames.series.files) - len(self.frames.series.prefix)
+    def _numbered(self) -> tuple[str, int]:
+        """What stands before the frame number, and digits of the longest, leading zeros included; 0 without numbers."""
+        series, refs = self.frames.series, self.frames.refs
+        if series.files[0].stem != series.prefix:
+            return series.prefix, max(len(path.stem) for path in series.files) - len(series.prefix)
+        if len(refs) == 1:
+            return series.prefix, 0
+        return f"{series.prefix}_", max(3, len(str(refs[-1].number)))
 
     def names(self, suffix: str) -> list[str]:
         """`name` of every frame."""

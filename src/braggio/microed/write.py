@@ -6,27 +6,18 @@ import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
-from braggio._core import (
-    Clipped,
-    FrameLayout,
-    PartFile,
-    Scratch,
-    Sink,
-    Source,
-    clipped,
-    transcode,
-)
+from braggio._core import Clipped, Scratch, clipped, write_clamped
 from braggio.batch.staging import Staging
-from braggio.batch.workers import Progress, ahead, in_order
-from braggio.errors import LimitError
+from braggio.batch.workers import Progress, in_groups, prepared
+from braggio.errors import LimitError, about
 from braggio.formats.mrc import write_mrc
-from braggio.formats.stored import ArrayFrames, streamed
+from braggio.formats.stored import ArrayFrames, Stream
 from braggio.kernels.stats import FrameStats
 from braggio.microed.report import FrameReport
-from braggio.microed.scan import FrameRef, OpenFrame
+from braggio.microed.scan import FrameRef, OpenFrame, together
 from braggio.microed.task import Task, frame_date
-from braggio.model.frames import FrameStack
 
 POSITION_LIMIT = 1000  # positions listed per frame and side; the counts are exact
 ANGSTROM_PER_MM = 1e7
@@ -70,44 +61,72 @@ def write_frames(
         header = task.header(ref, frame_date(frame.stack, ref))
         return _Ready(frame, name, header, staging.finished(name, task.smv_bytes))
 
-    def work(ready: _Ready, scratch: Scratch) -> _Written:
-        with ready.frame as stack:
+    def work(group: list[_Ready], scratch: Scratch) -> list[_Written]:
+        with together([ready.frame for ready in group]) as streams:
             if task.mrc:
-                _write_mrc(task, ready.frame.ref, stack, staging)
-            lost = _write_smv(task, ready, stack, staging, scratch)
-        return _Written(ready.frame.ref, ready.name, zlib.crc32(ready.header), lost)
+                for ready in group:
+                    _write_mrc(task, ready.frame, staging)
+            lost = _write_smv(task, group, streams, staging, scratch)
+        written = [_written(ready, each) for ready, each in zip(group, lost, strict=True)]
+        if task.policy == "lossless":
+            for one in written:
+                _require_kept(one)
+        return written
 
-    ready = ahead(prepare, refs, large=lambda each: each.frame.holds_pixels)
-    written = in_order(work, ready, threads=threads, state=Scratch, progress=progress, total=len(scanned))
+    groups = prepared(prepare, refs, threads=threads, alone=lambda ready: ready.frame.takes_memory)
+    written = in_groups(work, groups, threads=threads, state=Scratch, progress=progress, total=len(refs))
     return [_report(task, each, stats) for each, stats in zip(written, scanned, strict=True)]
 
 
-def _write_mrc(task: Task, ref: FrameRef, stack: FrameStack, staging: Staging) -> None:
-    path = staging.path(task.name(ref, ".mrc"))
+def _write_mrc(task: Task, frame: OpenFrame, staging: Staging) -> None:
+    path = staging.path(task.name(frame.ref, ".mrc"))
     if path.exists():
         return
-    frame = stack if stack.nframes == 1 else ArrayFrames(stack.read(ref.index))
-    size = task.geometry.pixel_size
-    pixel_size = None if size is None else size * ANGSTROM_PER_MM
-    write_mrc(str(path), frame, overwrite=True, stored=task.stored, pixel_size=pixel_size)
+    with about(frame.ref.path):
+        stack = frame.stack if frame.stack.nframes == 1 else ArrayFrames(frame.stack.read(frame.ref.index))
+        size = task.geometry.pixel_size
+        pixel_size = None if size is None else size * ANGSTROM_PER_MM
+        write_mrc(str(path), stack, overwrite=True, stored=task.stored, pixel_size=pixel_size)
 
 
-def _write_smv(task: Task, ready: _Ready, stack: FrameStack, staging: Staging, scratch: Scratch) -> Clipped:
-    ref = ready.frame.ref
-    source, layout, index = streamed(stack, ref.index)
+def _write_smv(
+    task: Task, group: Sequence[_Ready], streams: Sequence[Stream], staging: Staging, scratch: Scratch
+) -> list[Clipped]:
     # Float frames are always written: the count of rounded pixels comes from writing them.
-    if ready.finished and not layout.dtype.startswith("float"):
-        lost = clipped(source, layout, index, offset=task.zero.offset, positions=POSITION_LIMIT, scratch=scratch)
-    else:
-        path = os.fspath(staging.path(ready.name))
-        lost = _clamp_into(path, ready.header, task, (source, layout, index), scratch)
-    if task.policy == "lossless" and (lost.low or lost.high or lost.rounded):
+    missing = [
+        not ready.finished or layout.dtype.startswith("float")
+        for ready, (_, layout, _) in zip(group, streams, strict=True)
+    ]
+    names = [ready.name for ready in compress(group, missing)]
+    written = iter(
+        write_clamped(
+            list(compress(streams, missing)),
+            [os.path.join(staging.folder, name) for name in names],
+            [ready.header for ready in compress(group, missing)],
+            offset=task.zero.offset,
+            positions=POSITION_LIMIT,
+            scratch=scratch,
+        )
+    )
+    return [
+        next(written) if each else clipped(*stream, offset=task.zero.offset, positions=POSITION_LIMIT, scratch=scratch)
+        for each, stream in zip(missing, streams, strict=True)
+    ]
+
+
+def _written(ready: _Ready, lost: Clipped) -> _Written:
+    return _Written(ready.frame.ref, ready.name, zlib.crc32(ready.header), lost)
+
+
+def _require_kept(written: _Written) -> None:
+    lost = written.lost
+    if lost.low or lost.high or lost.rounded:
         raise LimitError(
-            field=f"frame {ref.number}",
+            path=written.ref.path,
+            field=f"frame {written.ref.number}",
             expected="pixels that keep their value",
             found=f"{lost.low} clipped at 0, {lost.high} at 65535, {lost.rounded} rounded",
         )
-    return lost
 
 
 def _report(task: Task, written: _Written, stats: FrameStats) -> FrameReport:
@@ -129,20 +148,6 @@ def _report(task: Task, written: _Written, stats: FrameStats) -> FrameReport:
         rounded=lost.rounded,
         header_crc32=written.header_crc32,
     )
-
-
-Streamed = tuple[Source, FrameLayout, int]
-
-
-def _clamp_into(path: str, header: bytes, task: Task, frame: Streamed, scratch: Scratch) -> Clipped:
-    source, layout, index = frame
-    with PartFile(path) as part:
-        part.reserve(task.smv_bytes)
-        part.write(header, 0)
-        sink = Sink(part, position=len(header), dtype="uint16", clamp_offset=task.zero.offset)
-        _, lost, _ = transcode(source, layout, index, [sink], positions=POSITION_LIMIT, scratch=scratch)
-        part.publish(overwrite=True)
-    return lost
 
 
 def _positions(flat: Sequence[int], width: int) -> tuple[tuple[int, int], ...]:
