@@ -47,6 +47,7 @@ KEYS = (
     "IMAGE_PEDESTAL",
     "LEGINON_OFFSET",
 )
+_KNOWN = frozenset(KEYS)
 _RESERVED = set("={};\r\n")
 
 
@@ -122,13 +123,13 @@ def header_text(
         "SIZE1": columns,
         "SIZE2": rows,
     }
-    unknown = [key for key in values if key not in KEYS]
+    unknown = [key for key in values if key not in _KNOWN]
     if unknown and not any_key:
         raise MetadataError("Leginon's reader knows no such key; pass any_key=True to write it", field=unknown[0])
     for key in unknown:
         _require_clean(key)
     ordered = [key for key in KEYS if key in values] + unknown
-    text = "{\n" + "".join(f"{key}={_value(key, values[key])};\n" for key in ordered) + "}\n"
+    text = "{\n" + "".join([_line(key, _text(values[key])) for key in ordered]) + "}\n"
     if len(text) > header_bytes:
         raise LimitError(
             f"pass header_bytes={-(-len(text) // 512) * 512} for a longer header",
@@ -144,21 +145,21 @@ def _require_clean(key: str) -> None:
         raise MetadataError(field="key", expected="letters, digits and _", found=repr(key))
 
 
-def _value(key: str, value: Any) -> str:
-    if isinstance(value, tuple):
-        return _checked(key, "x".join(map(str, value)))
-    return _checked(key, decimal(value) if isinstance(value, float) else str(value))
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return decimal(value)
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @lru_cache(maxsize=256)  # most lines of a header are those of the frame before
-def _checked(key: str, text: str) -> str:
+def _line(key: str, text: str) -> str:
     if not text.isascii() or not text.isprintable() or _RESERVED & set(text):
         raise MetadataError(field=key, expected="printable ASCII without = ; { }", found=repr(text))
     if key == "DETECTOR_SN" and text.strip().isdigit():
         raise MetadataError(
             "dxtbx takes some numbers for detectors of synchrotrons", field=key, expected="text", found=text
         )
-    return text
+    return f"{key}={text};\n"
 
 
 @lru_cache(maxsize=64)
