@@ -187,14 +187,20 @@ def _section(window: _Text, source: Source, start: int, permissive: bool) -> tup
     end = window.find(b"\n" + BOUNDARY + b"--", max(start, blank - 1))
     if end < 0:
         raise TruncatedError(field="binary section", expected="its closing boundary", found="the end", offset=blank)
+    data = Source.over(_base64(window.bytes(blank, end), size, blank))
+    return described(header, data, 0, size), _closing(source, end, 0, permissive)
+
+
+def _base64(text: bytes, size: int, offset: int) -> bytes:
+    """The `size` bytes of a section that stands as text at `offset`."""
     try:
-        data = base64.b64decode(window.bytes(blank, end).translate(None, b"\r\n \t"), validate=True)
+        data = base64.b64decode(text.translate(None, b"\r\n \t"), validate=True)
     except binascii.Error as error:
-        raise FormatError(f"base64: {error}", field="binary section", offset=blank) from error
+        raise FormatError(f"base64: {error}", field="binary section", offset=offset) from error
     if len(data) != size:
         kind = TruncatedError if len(data) < size else FormatError
-        raise kind(field="X-Binary-Size", expected=f"{size} bytes", found=len(data), offset=blank)
-    return described(header, Source.over(data), 0, size), _closing(source, end, 0, permissive)
+        raise kind(field="X-Binary-Size", expected=f"{size} bytes", found=len(data), offset=offset)
+    return data
 
 
 def _after(window: _Text, word: bytes, start: int) -> int:
