@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
+from braggio.cli.filewise import convert_each
 from braggio.cli.options import add_reporting
 
 if TYPE_CHECKING:
@@ -28,18 +29,12 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     """Convert each file; one that fails does not stop the others."""
     from braggio.xfel.convert import cbf_to_pickle
 
-    if arguments.output and len(arguments.files) > 1:
-        raise ValueError("--output takes one input")
-    for file in arguments.files:
-        with session.item(input=file):
-            output = arguments.output or str(Path(file.removesuffix(".gz")).with_suffix(".pickle"))
-            cbf_to_pickle(
-                file,
-                output,
-                address=arguments.address,
-                timestamp=arguments.timestamp,
-                protocol=arguments.protocol,
-                verify=arguments.verify,
-                overwrite=arguments.force,
-            )
-            session.done(output, input=file, output=output)
+    convert = partial(
+        cbf_to_pickle,
+        address=arguments.address,
+        timestamp=arguments.timestamp,
+        protocol=arguments.protocol,
+        verify=arguments.verify,
+        overwrite=arguments.force,
+    )
+    convert_each(arguments, session, ".pickle", convert)

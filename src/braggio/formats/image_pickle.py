@@ -177,9 +177,7 @@ def read_image_pickle(file: str | os.PathLike[str] | bytes | IO[bytes], *, permi
     FormatError
         It is damaged, or no image pickle.
     """
-    source, path = pickled.opened(file)
-    with about(path):
-        return from_value(pickled.loads(source, permissive=permissive), path)
+    return from_value(*pickled.loaded(file, permissive=permissive))
 
 
 def from_value(value: Any, path: str | None = None) -> ImagePickle:

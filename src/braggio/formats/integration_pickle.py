@@ -168,9 +168,7 @@ def read_integration_pickle(
     FormatError
         It is damaged, or no integration pickle.
     """
-    source, path = pickled.opened(file)
-    with about(path):
-        return from_value(pickled.loads(source, permissive=permissive), path)
+    return from_value(*pickled.loaded(file, permissive=permissive))
 
 
 def from_value(value: Any, path: str | None = None) -> IntegrationPickle:

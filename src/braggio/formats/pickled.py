@@ -102,9 +102,14 @@ def loads(data: bytes | memoryview | Source, *, permissive: bool = False) -> Any
 
 def load(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False) -> Any:
     """The value of a pickle file, gzip-compressed or not; as `loads`."""
+    return loaded(file, permissive=permissive)[0]
+
+
+def loaded(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False) -> tuple[Any, str | None]:
+    """The value of a pickle file, as `load`, and its path if it has one."""
     source, path = opened(file)
     with about(path):
-        return loads(source, permissive=permissive)
+        return loads(source, permissive=permissive), path
 
 
 def opened(file: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Source, str | None]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio._core import PartFile
 from braggio.errors import FormatError, GeometryError, MetadataError, UnsupportedError, about
 from braggio.formats import cbf
 from braggio.formats.cbf import Cbf
@@ -130,10 +129,8 @@ def _write_one_panel(target: str | os.PathLike[str], image: ImagePickle, codec: 
     chosen: Codec = codec or ("byte_offset" if image.data.dtype.kind == "i" else "packed")
     with about(path):
         text = one_panel_text(image, os.path.splitext(os.path.basename(path))[0], chosen)
-        data = cbf.assembled(text, [(" ARRAY1 1", cbf.section_bytes(image.data, codec=chosen))])
-        with PartFile(path) as part:
-            part.write(data, 0)
-            part.publish(overwrite=overwrite)
+        sections = [(" ARRAY1 1", cbf.section_bytes(image.data, codec=chosen))]
+        cbf.write_assembled(path, text, sections, overwrite=overwrite)
 
 
 def one_panel_text(image: ImagePickle, name: str, codec: Codec) -> str:
