@@ -73,6 +73,7 @@ py::list scan(const py::sequence& frames, bool moments, double low_fraction, Scr
     FrameStats<T> stats(each.layout->pixels(), moments ? Depth::moments : Depth::extremes, low_fraction, level);
     for_each_block<T>(each.held->source, *each.layout, each.frame, scratch.input,
                       [&](std::span<const T> block) { stats.add(block); });
+    stats.low_quantile();  // now, because half of the pixels may be held for it
     found.emplace_back(std::move(stats));
   });
   py::list described;

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from braggio.batch.workers import OPEN_FILES, TOGETHER, in_groups, in_order, prepared
+from braggio.batch.workers import TOGETHER, in_groups, in_order, open_files, prepared
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 50])
@@ -193,5 +196,19 @@ def test_groups_are_small_and_hold_every_item_in_order(threads: int, count: int)
     assert [item for group in groups for item in group] == list(range(count))
     largest = max(map(len, groups), default=0)
     assert largest <= TOGETHER
-    assert largest == 1 or 2 * threads * largest <= OPEN_FILES
+    assert largest == 1 or 2 * threads * largest <= open_files()
     assert threads == 1 or not groups or len(groups[-1]) == 1
+
+
+def test_few_files_allowed_are_few_open(tmp_path: Path) -> None:
+    """As many as wait or are under way stay below what the process may open, whatever the threads."""
+    script = """
+import resource, sys
+from braggio.batch.workers import in_groups, prepared
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+for threads in (1, 2, 4, 16, 200):
+    groups = prepared(lambda name: open(name), [sys.argv[1]] * 500, threads=threads)
+    in_groups(lambda files, _: [file.close() for file in files], groups, threads=threads, state=object, total=500)
+"""
+    (tmp_path / "a").touch()
+    subprocess.run([sys.executable, "-c", script, tmp_path / "a"], check=True)

@@ -83,3 +83,21 @@ def test_demo_leaves_what_it_says(run, tmp_path):
     assert code == 0 and "LEGINON_OFFSET 2000, IMAGE_PEDESTAL 1862" in out and "5 of 5 frames verified" in out
     names = {path.name for path in (tmp_path / "demo").iterdir()}
     assert {"demo_001.img", "demo_001.mrc", "demo.png", "demo.braggio.json"} <= names
+
+
+def test_a_pixel_that_is_no_number_is_named_with_its_file(run, tmp_path):
+    """By the input's name: the output does not exist."""
+    frame = np.ones((6, 7), np.float32)
+    frame[2, 3] = np.nan
+    for name, pixels in {"good.bin": np.ones_like(frame), "bad.bin": frame}.items():
+        braggio.write(tmp_path / name, pixels)
+    code, out, err = run("info", "--stats", tmp_path / "good.bin", tmp_path / "bad.bin")
+    assert code == 1
+    assert "good.bin" in out
+    assert f"{tmp_path}/bad.bin: frame 0" in err
+    assert "row 2, column 3" in err
+    code, _, err = run("convert", tmp_path / "bad.bin", "-F", "smv", "-o", tmp_path / "x.img")
+    assert code == 1
+    assert f"{tmp_path}/bad.bin" in err
+    assert "row 2, column 3" in err
+    assert not (tmp_path / "x.img").exists()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -145,14 +147,27 @@ def test_header_statistics_are_exact(tmp_path: Path, level: str) -> None:
     assert header["rms"] == pytest.approx(array.std(dtype=np.float64), rel=1e-6)
 
 
-def test_not_a_number_is_legal_and_left_out_of_the_statistics(tmp_path: Path) -> None:
-    for dtype in ("float16", "float32", "float64"):
-        array = np.array([[1.0, np.nan, 3.0], [np.inf, -np.inf, 2.0]], dtype)
-        path = tmp_path / f"{dtype}.mrc"
-        braggio.write(path, array)
-        np.testing.assert_array_equal(braggio.read(path), array)
-        header = braggio.info(path)["header"]
-        assert (header["dmin"], header["dmax"], header["dmean"]) == (1.0, 3.0, 2.0)
+@pytest.mark.parametrize("values", [[[1.0, np.nan, 3.0], [np.inf, -np.inf, 2.0]], [[np.nan]], [[np.inf, np.nan]]])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "complex64"])
+def test_not_a_number_is_legal_and_no_statistics_are_determined(dtype: str, values: Any, tmp_path: Path) -> None:
+    """mrcfile-validate holds the header against numpy's statistics of all pixels."""
+    array = np.array(values, dtype)
+    path = tmp_path / "x.mrc"
+    stats = braggio.formats.named("mrc").write(str(path), braggio.formats.ArrayFrames(array), overwrite=False)  # type: ignore[misc]
+    np.testing.assert_array_equal(braggio.read(path), array)
+    header = braggio.info(path)["header"]
+    assert (header["dmin"], header["dmax"], header["dmean"], header["rms"]) == (0, -1, -2, -1)
+    finite = array[np.isfinite(array)].real
+    assert stats.count == finite.size
+    assert not finite.size or (stats.min, stats.max) == (finite.min(), finite.max())
+    with np.errstate(invalid="ignore"):
+        assert mrcfile.validate(str(path), print_file=io.StringIO())
+
+
+def test_frames_without_a_finite_pixel_beside_others(tmp_path: Path) -> None:
+    stack = np.stack([np.full((3, 4), np.nan, np.float32), np.arange(12, dtype=np.float32).reshape(3, 4)])
+    stats = braggio.formats.named("mrc").write(str(tmp_path / "x.mrc"), braggio.formats.ArrayFrames(stack))  # type: ignore[misc]
+    assert (stats.count, stats.min, stats.max, stats.mean) == (12, 0.0, 11.0, 5.5)
 
 
 @pytest.mark.parametrize(

@@ -339,6 +339,9 @@ def test_default_output_names():
         ({"sync": "all"}, UnsupportedError),
         ({"compression": "rar"}, UnsupportedError),
         ({"angles": -1}, LimitError),
+        ({"erosions": 2**31}, LimitError),
+        ({"dilations": 10**20}, LimitError),
+        ({"min_pixels": 10**20}, LimitError),
     ],
 )
 def test_options_out_of_range(options, error):

@@ -75,3 +75,19 @@ def test_float_thresholds_are_the_next_float_up():
     avg, spread = np.array([0.1, 1e30]), np.array([0.0, 0.0])
     limits, _ = threshold_map(avg, spread, 1, 3.0, np.dtype(np.float32))
     assert float(limits[0]) >= 0.1 > float(np.nextafter(limits[0], np.float32(0)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
+@pytest.mark.parametrize("cutoff", [1e17, 1e300, 1e308])
+def test_a_cutoff_beyond_all_values(cutoff: float, dtype: type) -> None:
+    """Nothing passes, or everything; a pixel without spread is held against its average alone."""
+    avg, spread = np.array([5.0, 7.0, 65535.0]), np.array([4.0, 0.0, 1e12])
+    limits, reachable = threshold_map(avg, spread, 2, cutoff, np.dtype(dtype))
+    within = dtype is np.float32 and cutoff < 1e38
+    assert reachable.tolist() == [within, True, within]
+    assert limits[1] == 7
+    limits, reachable = threshold_map(avg[:2], spread[:2], 2, -cutoff, np.dtype(dtype))
+    assert reachable.all()
+    least = np.finfo(dtype).min if dtype is np.float32 else np.iinfo(dtype).min
+    assert limits[0] == (np.float32(5 - cutoff) if within else least)
+    assert limits[1] == 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import os
 import time
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from makers import LEGINON_KEYS, entries, noisy, tree, write_series
+from makers import LEGINON_KEYS, entries, noisy, tia, tree, write_series
 
 import braggio
-from braggio.errors import DataWarning, OutputError
+from braggio.errors import BraggioError, DataWarning, MetadataError, OutputError
 from braggio.microed import convert_series, verify_series
 from braggio.microed.report import read_record
 
@@ -288,3 +289,67 @@ def test_series_that_share_a_folder(tmp_path: Path) -> None:
     assert len(records) == 4
     for record in records:
         assert all(check.ok for check in verify_series(record))
+
+
+def test_a_folder_with_some_frames_compressed(tmp_path: Path) -> None:
+    frames = [noisy(-100 - i, seed=i) for i in range(12)]
+    files = write_series(tmp_path / "raw", frames)
+    plain = convert_series(tmp_path / "raw", tmp_path / "plain")
+    for i in (2, 7):
+        files[i].with_name(files[i].name + ".gz").write_bytes(gzip.compress(files[i].read_bytes()))
+        files[i].unlink()
+    mixed = convert_series(tmp_path / "raw", tmp_path / "mixed", threads=3)
+    assert [path.name for path in mixed.outputs] == [path.name for path in plain.outputs]
+    for one, other in zip(plain.outputs, mixed.outputs, strict=True):
+        assert one.read_bytes()[512:] == other.read_bytes()[512:]
+
+
+def test_the_files_of_a_longer_series_go_when_a_shorter_one_replaces_it(tmp_path: Path) -> None:
+    """DIALS would take those that stay, with another offset, for frames of the new one."""
+    files = write_series(tmp_path / "raw", [noisy(-100 * i, seed=i) for i in range(1, 5)])
+    out = tmp_path / "out"
+    convert_series(files, out, mrc=True)
+    (out / "f_009.img").write_bytes(b"somebody else's")
+    with pytest.warns(DataWarning, match="6 file.s. of the series that this one replaces removed: f_003.img"):
+        convert_series(files[:2], out, overwrite=True)
+    assert entries(out) == ["f.braggio.json", "f_001.img", "f_002.img", "f_009.img"]
+    (out / "f_009.img").unlink()
+    convert_series(files[:2], tmp_path / "clean")
+    assert tree(out) == tree(tmp_path / "clean")
+
+
+def test_a_replaced_file_that_is_an_input_stays(tmp_path: Path) -> None:
+    raw = write_series(tmp_path, [noisy(-100, seed=i) for i in range(3)])
+    convert_series(raw, tmp_path)
+    (tmp_path / "f_003.img").unlink()
+    os.link(raw[2], tmp_path / "f_003.img")
+    content = raw[2].read_bytes()
+    convert_series([raw[0], raw[2]], tmp_path / "other")
+    with pytest.warns(DataWarning, match="f_002.img"):
+        convert_series([raw[0], raw[2].rename(tmp_path / "f_004.bin")], tmp_path, overwrite=True)
+    assert (tmp_path / "f_003.img").read_bytes() == content
+    assert not (tmp_path / "f_002.img").exists()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("at", [3, 12])
+def test_an_input_that_is_written_again_between_the_passes(at: int, threads: int, tmp_path: Path) -> None:
+    """Its minimum was another, and NaN was looked for in the first pass only."""
+    files = write_series(tmp_path / "raw", [noisy(-100, seed=i, dtype=np.float32) for i in range(12)])
+    out = tmp_path / "out"
+
+    def progress(done: int, total: int) -> None:
+        if done == at:
+            files[10].write_bytes(tia(np.full((12, 17), np.nan, np.float32)))
+
+    with pytest.raises(BraggioError, match="f_011.bin"):
+        convert_series(files, out, threads=threads, progress=progress)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("header_bytes", [0, 511, 513, (1 << 24) + 512, 10**12])
+def test_headers_that_no_reader_would_take(header_bytes: int, tmp_path: Path) -> None:
+    files = write_series(tmp_path / "raw", [noisy(-100)])
+    with pytest.raises(MetadataError, match="HEADER_BYTES"):
+        convert_series(files, tmp_path / "out", header_bytes=header_bytes)
+    assert not (tmp_path / "out").exists()

@@ -134,3 +134,10 @@ def test_dates() -> None:
         assert unix_date(datetime.datetime(2024, 12, 18)) == "Wed Dec 18 00:00:00 2024"
     finally:
         locale.setlocale(locale.LC_ALL, "C")
+
+
+@pytest.mark.parametrize("voltage", [1e300, 5e-324])
+def test_a_voltage_without_a_wavelength(voltage: float) -> None:
+    """WAVELENGTH=0.0 would be written and believed."""
+    with pytest.raises(GeometryError, match="voltage"):
+        wavelength(voltage)

@@ -298,3 +298,25 @@ def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
     files = write_series(tmp_path / "raw", [noisy(-100)])
     with pytest.raises(OutputError, match="/proc/self/braggio"):
         convert_series(files, "/proc/self/braggio")
+
+
+@pytest.mark.parametrize("at", ["f_001.img", "f_002.img", "f.braggio.json"])
+def test_cut_off_while_it_replaces_a_longer_series(at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that goes on does not find the old record any more, and still knows what has to go."""
+    files = write_series(tmp_path / "raw", [noisy(-100 * i, seed=i) for i in range(1, 5)])
+    out = tmp_path / "out"
+    convert_series(files, out)
+    real = os.replace
+
+    def replace(source: str, target: str) -> None:
+        if str(target).endswith(at):
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(staging.os, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        convert_series(files[:2], out, overwrite=True)
+    monkeypatch.undo()
+    convert_series(files[:2], out, overwrite=True)
+    convert_series(files[:2], tmp_path / "clean")
+    assert tree(out) == tree(tmp_path / "clean")

@@ -136,3 +136,16 @@ def test_as_series_takes_one_series_only(tmp_path: Path) -> None:
         as_series(touch(tmp_path, "c_1.bin", "c_01.bin"))
     assert as_series(files[:1]).numbers == (1,)
     assert as_series(as_series(files[:1])).numbers == (1,)
+
+
+def test_compressed_files_belong_to_their_series(tmp_path: Path) -> None:
+    """A frame that somebody has compressed is no gap."""
+    touch(tmp_path, "a_1.bin", "a_2.bin.gz", "a_3.bin.BZ2", "a_4.bin", "b.ser.gz", "c_1.txt.gz", ".a_5.bin.gz")
+    found = {each.prefix: (each.numbers, each.gaps) for each in find_series(tmp_path)}
+    assert found == {"a_": ((1, 2, 3, 4), ()), "b": ((1,), ())}
+
+
+def test_a_frame_and_its_compressed_copy_are_duplicates(tmp_path: Path) -> None:
+    touch(tmp_path, "a_1.bin", "a_1.bin.gz", "a_2.bin")
+    with pytest.raises(MetadataError, match=f"{tmp_path}/a_1.bin.gz.*expected a_1.bin"):
+        as_series(tmp_path)

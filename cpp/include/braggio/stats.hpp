@@ -224,9 +224,10 @@ class LowTail {
     }
   }
 
-  // The largest of the kept values: the keep-th smallest pixel.
+  // The largest of the kept values: the keep-th smallest pixel. The others are let go of: nothing can be added after.
   T value() {
     shrink();
+    std::vector<T>().swap(held_);
     return threshold_;
   }
 

@@ -25,7 +25,8 @@ from braggio.batch.durable import sync, sync_folders
 from braggio.errors import OutputError
 
 DIGITS = 16  # of a task's digest
-_PUBLISHING = "publishing"  # exists from just before the first rename: finished names in the target are then our own
+# Exists from just before the first rename: finished names in the target are then our own. Holds what they replace.
+_PUBLISHING = "publishing"
 
 
 def digest(task: Mapping[str, Any]) -> str:
@@ -126,8 +127,13 @@ class Staging:
         places = (self.folder, self.target) if self._resuming else (self.folder,)
         return any(_file_size(os.path.join(place, name)) == size for place in places)
 
-    def publish(self, outputs: Sequence[str], record: str = "", content: bytes = b"") -> None:
+    def publish(
+        self, outputs: Sequence[str], record: str = "", content: bytes = b"", *, replaced: Sequence[str] = ()
+    ) -> None:
         """Rename every output into place, then the record if there is one, then forget the folder.
+
+        `replaced` names files of the target that go before the record comes: those of an earlier set of outputs that
+        are not in this one.
 
         The record is made before the first rename, so that a full disk is known while nothing has been replaced. The
         target is locked meanwhile: of two runs that write the same names one comes second, and is refused or replaces
@@ -148,7 +154,7 @@ class Staging:
             if self.durable:
                 self.sync(names)
             self._require_free(names)
-            self._rename(names, record)
+            self._rename(names, record, replaced)
         except OSError as error:
             if isinstance(error, OutputError):
                 raise
@@ -172,13 +178,18 @@ class Staging:
             sync(self.folder)
         sync_folders(self.target, self._made)
 
-    def _rename(self, names: Sequence[str], record: str) -> None:
-        (self.folder / _PUBLISHING).touch()
+    def _rename(self, names: Sequence[str], record: str, replaced: Sequence[str]) -> None:
+        going = sorted({*replaced, *self._replaced_before()} - set(names))
+        with PartFile(str(self.folder / _PUBLISHING)) as part:
+            part.write(json.dumps(going).encode(), 0)
+            part.publish(overwrite=True)
         if record:
             (self.target / record).unlink(missing_ok=True)  # an older record would speak of files that are going
         for name in names:
-            if self.durable and name == record:
-                sync(self.target)  # the record must not outlive the names it speaks of
+            if name == record:
+                self._remove(going)
+                if self.durable:
+                    sync(self.target)  # the record must not outlive the names it speaks of
             try:
                 os.replace(os.path.join(self.folder, name), os.path.join(self.target, name))
             except FileNotFoundError:
@@ -186,6 +197,19 @@ class Staging:
                     raise
         if self.durable:
             sync(self.target)
+
+    def _replaced_before(self) -> list[str]:
+        """What a run of this task that was cut off while renaming was to replace."""
+        try:
+            return list(map(str, json.loads((self.folder / _PUBLISHING).read_bytes())))
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def _remove(self, names: Sequence[str]) -> None:
+        for name in names:
+            path = self.target / name
+            if path.is_file():
+                path.unlink()
 
     def discard(self) -> None:
         """Remove what was made, unless the renames have begun: then the files are finished and the next run goes on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +14,6 @@ Result = TypeVar("Result")
 State = TypeVar("State")
 
 TOGETHER = 8  # about 0.1 s of work where frames have 16 MB: as long as Ctrl-C waits
-OPEN_FILES = 256  # a quarter of what a process may open by default
 Progress = Callable[[int, int], None]  # (done, total), called from the calling thread
 
 
@@ -61,8 +61,9 @@ def in_groups(
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
+    threads = min(threads, total, max(1, open_files() // 4))
     results: list[Result] = []
-    for found in streamed(work, groups, threads=min(threads, total), state=state):
+    for found in streamed(work, groups, threads=threads, state=state):
         for result in found:
             results.append(result)
             if progress is not None:
@@ -92,7 +93,7 @@ def prepared(
     >>> [len(group) for group in prepared(str, range(12), threads=2)]
     [3, 3, 2, 1, 1, 1, 1]
     """
-    most = max(1, min(TOGETHER, OPEN_FILES // (2 * threads)))
+    most = max(1, min(TOGETHER, open_files() // (2 * threads)))
     done = 0
     while done < len(items):
         share = -(-(len(items) - done) // (2 * threads)) if threads > 1 else most
@@ -108,6 +109,12 @@ def prepared(
             raise
         done += len(ready)
         yield ready
+
+
+def open_files() -> int:
+    """How many files the groups that wait may keep open: half of what the system allows this process, at most 512."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(1024, allowed if allowed != resource.RLIM_INFINITY else 1024) // 2
 
 
 def _one_by_one(

@@ -84,10 +84,9 @@ def _convert(file: str, arguments: argparse.Namespace, session: Session) -> None
 
 
 def _stem(file: str) -> str:
-    stem = Path(file).name
-    for ending in (".gz", ".bz2"):
-        stem = stem.removesuffix(ending)
-    return Path(stem).stem
+    from braggio.formats import uncompressed
+
+    return Path(uncompressed(Path(file).name)).stem
 
 
 def _picked(stack: FrameStack, frames: str | None) -> FrameStack:

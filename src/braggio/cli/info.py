@@ -35,11 +35,21 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _stats(file: str, permissive: bool) -> list[dict[str, Any]]:
+    import numpy as np
+
     from braggio import formats
+    from braggio.errors import FormatError
     from braggio.kernels import frame_stats
 
+    frames = []
     with formats.open(file, permissive=permissive) as stack:
-        frames = [frame_stats(frame) for frame in stack.frames()]
+        for index, frame in enumerate(stack.frames()):
+            finite = np.isfinite(frame)
+            if not finite.all():
+                row, column = divmod(int(np.argmin(finite)), frame.shape[1])
+                found = f"NaN or infinity at row {row}, column {column}"
+                raise FormatError(path=file, field=f"frame {index}", expected="finite pixels", found=found)
+            frames.append(frame_stats(frame))
     return [{"min": each.min, "max": each.max, "mean": each.mean, "std": each.std} for each in frames]
 
 

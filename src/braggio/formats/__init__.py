@@ -78,12 +78,19 @@ def named(name: str) -> Format:
     return known[name]
 
 
+def uncompressed(path: str) -> str:
+    """A file name without what its compression has put at the end.
+
+    >>> uncompressed("a_001.bin.gz"), uncompressed("a_001.bin")
+    ('a_001.bin', 'a_001.bin')
+    """
+    stem, ending = os.path.splitext(path)
+    return stem if ending.lower() in _COMPRESSED_SUFFIXES else path
+
+
 def by_suffix(path: str) -> Format | None:
     """The format that a file name promises, compression aside."""
-    base = path.lower()
-    for ending in _COMPRESSED_SUFFIXES:
-        base = base.removesuffix(ending)
-    suffix = os.path.splitext(base)[1]
+    suffix = os.path.splitext(uncompressed(path).lower())[1]
     return next((candidate for candidate in formats() if suffix in candidate.suffixes), None)
 
 

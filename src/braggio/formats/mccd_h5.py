@@ -59,6 +59,8 @@ def open_frames(
     name = os.fspath(path)
     if not os.path.exists(name):
         raise FileNotFoundError(2, os.strerror(2), name)
+    if os.path.isdir(name):
+        raise IsADirectoryError(21, os.strerror(21), name)
     try:
         file = h5py.File(name, "r")
     except OSError as error:

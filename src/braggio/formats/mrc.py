@@ -204,7 +204,8 @@ def write_mrc(
     Returns
     -------
     FrameStats
-        Exact statistics of all pixels, which are also in the header.
+        Exact statistics of all pixels that are finite. They are in the header too, unless there are others: then the
+        header says, as MRC2014 has it, that statistics were not determined.
 
     Raises
     ------
@@ -280,7 +281,7 @@ def _numpy_stats(values: NDArray[Any]) -> FrameStats:
     wide = values.astype(np.float64)
     finite = wide[np.isfinite(wide)]
     if not finite.size:
-        finite = np.zeros(1)
+        return FrameStats(0, 0.0, 0.0, 0.0, 0.0, 0.0)
     low = float(finite.min())
     return FrameStats(finite.size, low, float(finite.max()), float(finite.mean()), float(finite.std()), low)
 
@@ -316,7 +317,8 @@ def _header(
     header["cella"] = (nx * pixel_size, ny * pixel_size, mz * pixel_size)
     header["cellb"] = (90, 90, 90)
     header["mapc"], header["mapr"], header["maps"] = 1, 2, 3
-    if stack.dtype.kind == "c":  # MRC2014's marks of statistics that were not determined: complex numbers have no order
+    # MRC2014's marks of statistics that were not determined: complex numbers have no order, and NaN has no place in it.
+    if stack.dtype.kind == "c" or stats.count < stack.nframes * nx * ny:
         header["dmin"], header["dmax"], header["dmean"], header["rms"] = 0, -1, -2, -1
     else:
         header["dmin"], header["dmax"], header["dmean"], header["rms"] = stats.min, stats.max, stats.mean, stats.std

@@ -47,6 +47,7 @@ KEYS = (
     "IMAGE_PEDESTAL",
     "LEGINON_OFFSET",
 )
+MAX_HEADER = 1 << 24  # bytes; readers, ours too, refuse more
 _KNOWN = frozenset(KEYS)
 _RESERVED = set("={};\r\n")
 
@@ -95,7 +96,7 @@ def header_text(
     shape : tuple of int
         Rows and columns.
     header_bytes : int
-        Size of the block, a multiple of 512. Many readers assume 512.
+        Size of the block, a multiple of 512, at most 16 MiB. Many readers assume 512.
     any_key : bool
         Allow keys that Leginon's reader does not know.
 
@@ -111,8 +112,8 @@ def header_text(
     LimitError
         The header needs more than `header_bytes`.
     """
-    if header_bytes < 512 or header_bytes % 512:
-        raise MetadataError(field="HEADER_BYTES", expected="a multiple of 512", found=header_bytes)
+    if not 512 <= header_bytes <= MAX_HEADER or header_bytes % 512:
+        raise MetadataError(field="HEADER_BYTES", expected="a multiple of 512, at most 16 MiB", found=header_bytes)
     rows, columns = shape
     values: dict[str, Any] = {
         **header,
@@ -216,19 +217,24 @@ def write_smv(
         part.write(text, 0)
         sink = Sink(part, position=len(text), dtype="uint16", clamp_offset=0)
         _, lost, found = transcode(source, layout, frame, sink, stats=True, scratch=Scratch())
-        _require_kept(lost, found or {})
+        _require_kept(stack, lost, found or {})
         part.publish(overwrite=overwrite)
 
 
-def _require_kept(lost: Clipped, found: Mapping[str, Any]) -> None:
+def _require_kept(stack: FrameStack, lost: Clipped, found: Mapping[str, Any]) -> None:
     """Every pixel must be in the file as it was."""
     if found["not_finite"] is not None:
+        row, column = divmod(found["not_finite"], stack.frame_shape[1])
         raise FormatError(
-            field="pixels", expected="finite numbers", found=f"NaN or infinity at flat index {found['not_finite']}"
+            path=stack.path,
+            field="pixels",
+            expected="finite numbers",
+            found=f"NaN or infinity at row {row}, column {column}",
         )
     if lost.low or lost.high or lost.rounded:
         raise LimitError(
             f"{lost.low} below, {lost.high} above, {lost.rounded} not integers; braggio smv adds an offset",
+            path=stack.path,
             field="pixels",
             expected="integers in 0..65535",
             found=f"{found['min']}..{found['max']}",

@@ -62,6 +62,9 @@ def _moments(found: Mapping[str, Any]) -> tuple[float, float]:
 def combined(parts: Iterable[FrameStats]) -> FrameStats:
     """The statistics of all the frames together (Chan, Golub and LeVeque, 1979); the low quantile is the lowest."""
     parts = list(parts)
+    if not any(part.count for part in parts):
+        return parts[0]
+    parts = [part for part in parts if part.count]
     count, mean, spread = 0, 0.0, 0.0
     for part in parts:
         if part.mean is None or part.std is None:

@@ -13,6 +13,7 @@ from braggio.laue.sync import SYNCS
 METHODS = ("n_removed", "kruskal")
 COMPRESSIONS = ("gzip", "lzf", "none", "bitshuffle", "zstd", "blosc2")
 DEFAULT_PERCENT = 25.0
+LARGEST = 2**31 - 1  # of a count: far above the pixels of a frame
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,9 @@ class Options:
         _within("n", self.n, 0 <= self.n < 100, "a percentage, 0 <= n < 100")
         _within("alpha", self.alpha, 0 < self.alpha < 1, "0 < alpha < 1")
         _within("cutoff", self.cutoff, math.isfinite(self.cutoff), "a finite number")
-        _within("erosions", self.erosions, self.erosions >= 0, "0 or more")
-        _within("dilations", self.dilations, self.dilations >= 0, "0 or more")
-        _within("angles", self.angles, self.angles >= 0, "0 or more")
-        _within("min_pixels", self.min_pixels, self.min_pixels >= 1, "1 or more")
+        for name, least in (("erosions", 0), ("dilations", 0), ("angles", 0), ("min_pixels", 1)):
+            value = getattr(self, name)
+            _within(name, value, least <= value <= LARGEST, f"{least} to {LARGEST}")
         _within("min_std", self.min_std, 0 <= self.min_std < math.inf, "0 or more")
         if self.saturation is not None:
             _within("saturation", self.saturation, math.isfinite(self.saturation), "a finite number")

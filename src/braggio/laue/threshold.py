@@ -44,19 +44,22 @@ def threshold_map(
     >>> limits.tolist(), reachable.tolist()
     ([8, 255], [True, False])
     """
-    least = avg + cutoff * (np.sqrt(spread) / kept)
-    if dtype.kind == "f":
-        limits = least.astype(dtype)
-        limits = np.where(limits < least, np.nextafter(limits, dtype.type(np.inf)), limits)
-        return limits, np.isfinite(limits)
+    with np.errstate(over="ignore"):  # a cutoff of 1e308 is one like others
+        least = avg + cutoff * (np.sqrt(spread) / kept)
+        if dtype.kind == "f":
+            limits = np.maximum(least.astype(dtype), np.finfo(dtype).min)
+            limits = np.where(limits < least, np.nextafter(limits, dtype.type(np.inf)), limits)
+            return limits, np.isfinite(limits)
+    bounds = np.iinfo(dtype)
+    least = np.clip(least, bounds.min - 2.0, bounds.max + 2.0)
     whole = np.ceil(least)
     near = np.rint(least)
-    doubtful = np.flatnonzero(np.abs(least - near) <= DOUBT * np.maximum(np.abs(least), 1.0))
+    possible = (near > bounds.min - 2.0) & (near < bounds.max + 2.0)
+    doubtful = np.flatnonzero(possible & (np.abs(least - near) <= DOUBT * np.maximum(np.abs(least), 1.0)))
     if doubtful.size:
         counts = np.broadcast_to(np.asarray(kept), avg.shape).ravel()[doubtful]
         passes = _reaches(near.ravel()[doubtful], avg.ravel()[doubtful], spread.ravel()[doubtful], counts, cutoff)
         whole.ravel()[doubtful] = near.ravel()[doubtful] + np.where(passes, 0.0, 1.0)
-    bounds = np.iinfo(dtype)
     limits = np.clip(whole, bounds.min, bounds.max).astype(dtype)
     return limits, whole <= bounds.max
 

@@ -6,12 +6,14 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from braggio import __version__
 from braggio.batch.staging import Staging, digest
-from braggio.errors import BraggioError, DataWarning, LimitError, OutputError
+from braggio.errors import BraggioError, DataWarning, LimitError, MetadataError, OutputError
 from braggio.formats.mrc import mode_choices
 from braggio.kernels.stats import FrameStats
 from braggio.microed.geometry import Geometry
@@ -37,11 +39,14 @@ class Conversion:
         offset, pedestal, max_offset and saturation, as given.
     staging : Staging
         Where the files are made.
+    inputs : list of (path, size, mtime in ns)
+        As they were found.
     """
 
     task: Task
     given: dict[str, Any]
     staging: Staging
+    inputs: list[tuple[str, int, int]]
 
     @property
     def record(self) -> str:
@@ -71,11 +76,37 @@ class Conversion:
 
     def publish(self, task: Task, reports: Sequence[FrameReport]) -> SeriesReport:
         """Give the files of all frames their names, and then the record its own."""
+        self._require_same_inputs()
         report = self._report(task, reports)
-        self.staging.publish(task.outputs(), self.record, report.to_json())
-        for text in report.warnings:
+        replaced = self._replaced()
+        self.staging.publish(task.outputs(), self.record, report.to_json(), replaced=replaced)
+        gone = [f"{len(replaced)} file(s) of the series that this one replaces removed: {_some(replaced)}"]
+        for text in (*report.warnings, *(gone if replaced else ())):
             warnings.warn(f"{report.name}: {text}", DataWarning, stacklevel=3)
         return report
+
+    def _require_same_inputs(self) -> None:
+        """The two passes, and those who know the offset, must speak of the same files."""
+        for before, now in zip(self.inputs, self.task.inputs(), strict=True):
+            if before != now:
+                raise MetadataError(
+                    "changed while its series was converted; convert it again",
+                    path=before[0],
+                    field="size and time",
+                    expected=f"{before[1]} bytes, {before[2]} ns",
+                    found=f"{now[1]} bytes, {now[2]} ns",
+                )
+
+    def _replaced(self) -> list[str]:
+        """What the record of the series that is being replaced names and this one will not, inputs aside."""
+        try:
+            old = read_record(self.staging.target / self.record)
+        except (BraggioError, OSError):
+            return []
+        ours = {*self.task.outputs(), self.record}
+        inputs = _identities(self.task)
+        there = [path for path in old.outputs if path.name not in ours and path.is_file()]
+        return [path.name for path in there if _identity(path) not in inputs]
 
     def _report(self, task: Task, reports: Sequence[FrameReport]) -> SeriesReport:
         frames = task.frames
@@ -124,8 +155,9 @@ def conversion(
     task.check_headers()
     given: dict[str, Any] = {"offset": offset, "pedestal": pedestal, "max_offset": max_offset, "saturation": saturation}
     _check_given(**given)
-    task_digest = digest({**task.parameters(), **given, "version": __version__})
-    return Conversion(task, given, Staging(outdir, frames.series.name, task_digest, durable=durable))
+    inputs = task.inputs()
+    task_digest = digest({**task.parameters(), "inputs": inputs, **given, "version": __version__})
+    return Conversion(task, given, Staging(outdir, frames.series.name, task_digest, durable=durable), inputs)
 
 
 def _check_given(offset: int | None, pedestal: float | None, max_offset: int, saturation: float | None) -> None:
@@ -139,15 +171,22 @@ def _check_given(offset: int | None, pedestal: float | None, max_offset: int, sa
 
 def _check_inputs_safe(task: Task, staging: Staging) -> None:
     """No output may have the name of an input: SMV and MRC files are inputs too."""
-    inputs = {(status.st_dev, status.st_ino) for status in map(os.stat, task.frames.series.files)}
+    inputs = _identities(task)
     for name in task.outputs():
         path = os.path.join(staging.target, name)
-        try:
-            status = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):  # what does not exist is no input
-            continue
-        if (status.st_dev, status.st_ino) in inputs:
-            raise OutputError("is an input; choose another folder", path=path)
+        with suppress(FileNotFoundError, NotADirectoryError):  # what does not exist is no input
+            if _identity(path) in inputs:
+                raise OutputError("is an input; choose another folder", path=path)
+
+
+def _identities(task: Task) -> set[tuple[int, int]]:
+    """The inputs, whatever their names."""
+    return set(map(_identity, task.frames.series.files))
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def _earlier(staging: Staging, task: Task) -> SeriesReport | None:
@@ -209,6 +248,6 @@ def _warnings(task: Task, reports: Sequence[FrameReport], saturation: float | No
     return tuple(found)
 
 
-def _some(numbers: Sequence[int], most: int = 8) -> str:
-    text = ", ".join(map(str, numbers[:most]))
-    return text if len(numbers) <= most else f"{text}, ... ({len(numbers)} in all)"
+def _some(items: Sequence[object], most: int = 8) -> str:
+    text = ", ".join(map(str, items[:most]))
+    return text if len(items) <= most else f"{text}, ... ({len(items)} in all)"

@@ -60,7 +60,10 @@ def wavelength(voltage: float) -> float:
     _require("voltage", voltage, positive=True, unit="kV")
     energy = ELEMENTARY_CHARGE * voltage * 1e3
     momentum = math.sqrt(2 * ELECTRON_MASS * energy * (1 + energy / (2 * ELECTRON_MASS * LIGHT_SPEED**2)))
-    return PLANCK / momentum * 1e10
+    found = PLANCK / momentum * 1e10 if momentum > 0 else math.inf
+    if not 0 < found < math.inf:
+        raise GeometryError(field="voltage", expected="one of a microscope, kV", found=voltage)
+    return found
 
 
 def _require(name: str, value: float, *, unit: str, positive: bool = False, nonzero: bool = False) -> None:

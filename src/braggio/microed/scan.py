@@ -142,9 +142,9 @@ def as_series(files: Files) -> Series:
         series = found[0]
     if series.duplicates:
         number = series.duplicates[0]
-        twice = [path.name for path, each in zip(series.files, series.numbers, strict=True) if each == number]
+        first, second, *_ = (path for path, each in zip(series.files, series.numbers, strict=True) if each == number)
         raise MetadataError(
-            "two files of one frame number", path=twice[1], field="frame number", expected=twice[0], found=number
+            "two files of one frame number", path=second, field="frame number", expected=first.name, found=number
         )
     return series
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from braggio.errors import MetadataError
+from braggio.formats import uncompressed
 
 SUFFIXES = (".bin", ".ser")
 FARTHEST = 1_000_000  # frames of a series, at most
@@ -68,6 +69,11 @@ class Series:
         return len(self.files)
 
 
+def plain(path: Path) -> Path:
+    """The path without the ending of a compression: its stem and suffix are those of the frame."""
+    return path.with_name(uncompressed(path.name)) if path.name else path
+
+
 def split_name(path: str | os.PathLike[str]) -> tuple[str, int | None]:
     """(prefix, frame number) of a file name; a .ser file is a series of its own, whose name ends in no frame number.
 
@@ -75,12 +81,12 @@ def split_name(path: str | os.PathLike[str]) -> tuple[str, int | None]:
     --------
     >>> split_name("123_10_007.bin")
     ('123_10_', 7)
-    >>> split_name("dark.bin")
+    >>> split_name("dark.bin.gz")
     ('dark', None)
     """
-    stem = Path(path).stem
-    match = None if Path(path).suffix.lower() == ".ser" else _NUMBERED.match(stem)
-    return (match[1], int(match[2])) if match else (stem, None)
+    name = plain(Path(path))
+    match = None if name.suffix.lower() == ".ser" else _NUMBERED.match(name.stem)
+    return (match[1], int(match[2])) if match else (name.stem, None)
 
 
 def _natural(text: str) -> list[str | int]:
@@ -89,7 +95,7 @@ def _natural(text: str) -> list[str | int]:
 
 
 def group_series(files: Iterable[str | os.PathLike[str]]) -> list[Series]:
-    """Split files into series: same folder, same suffix, exactly the same prefix.
+    """Split files into series: same folder, same suffix (compression aside), exactly the same prefix.
 
     Examples
     --------
@@ -100,7 +106,8 @@ def group_series(files: Iterable[str | os.PathLike[str]]) -> list[Series]:
     for file in files:
         path = Path(file)
         prefix, number = split_name(path)
-        key = (str(path.parent), prefix if number is not None else path.stem + "\0", path.suffix.lower())
+        name = plain(path)
+        key = (str(path.parent), prefix if number is not None else name.stem + "\0", name.suffix.lower())
         groups.setdefault(key, []).append((1 if number is None else number, path.name, path))
     series = []
     for (_, prefix, _), members in sorted(groups.items(), key=lambda group: [_natural(part) for part in group[0]]):
@@ -119,7 +126,7 @@ def find_series(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     Parameters
     ----------
     where : path-like or sequence of them
-        A folder (its ``.bin`` and ``.ser`` files), a file, a glob pattern, or several of these.
+        A folder (its ``.bin`` and ``.ser`` files, compressed or not), a file, a glob pattern, or several of these.
 
     Returns
     -------
@@ -144,7 +151,7 @@ def find_series(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def files_of(place: str | os.PathLike[str]) -> list[Path]:
-    """The files of a folder (``.bin`` and ``.ser``), the file itself, or what a glob pattern matches.
+    """The files of a folder (``.bin`` and ``.ser``, compressed or not), the file itself, or what a pattern matches.
 
     Raises
     ------
@@ -153,7 +160,9 @@ def files_of(place: str | os.PathLike[str]) -> list[Path]:
     """
     path = Path(place)
     if path.is_dir():
-        found = [each for each in path.iterdir() if each.suffix.lower() in SUFFIXES and not each.name.startswith(".")]
+        found = [
+            each for each in path.iterdir() if plain(each).suffix.lower() in SUFFIXES and not each.name.startswith(".")
+        ]
     elif path.exists():
         found = [path]
     else:

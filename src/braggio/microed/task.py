@@ -12,6 +12,7 @@ from braggio.formats.smv import header_text
 from braggio.microed.geometry import Geometry
 from braggio.microed.policy import ZeroPoint
 from braggio.microed.scan import FrameRef, Frames
+from braggio.microed.series import plain
 from braggio.model.frames import FrameStack
 
 UNKNOWN = ZeroPoint(0, 0)  # before the first pass
@@ -50,19 +51,19 @@ class Task:
         return self.header_bytes + 2 * self.frames.shape[0] * self.frames.shape[1]
 
     def parameters(self) -> dict[str, Any]:
-        """What makes this task another than the next: the outputs are a function of these and of the inputs' bytes."""
-        series = self.frames.series
+        """What makes this task another than the next: the outputs are a function of these and of the inputs."""
         return {
             "policy": self.policy,
             "mrc": self.mrc,
             "header_bytes": self.header_bytes,
             "geometry": asdict(self.geometry),
             "options": self.frames.options,
-            "inputs": [
-                (os.path.abspath(path), status.st_size, status.st_mtime_ns)
-                for path, status in ((path, os.stat(path)) for path in series.files)
-            ],
         }
+
+    def inputs(self) -> list[tuple[str, int, int]]:
+        """(path, size, mtime in ns) of each file, as they are now."""
+        stats = [(path, os.stat(path)) for path in self.frames.series.files]
+        return [(os.path.abspath(path), status.st_size, status.st_mtime_ns) for path, status in stats]
 
     def name(self, ref: FrameRef, suffix: str) -> str:
         """Output name: that of the input file, with all frame numbers padded to one length; XDS needs that."""
@@ -73,8 +74,9 @@ class Task:
     def _numbered(self) -> tuple[str, int]:
         """What stands before the frame number, and digits of the longest, leading zeros included; 0 without numbers."""
         series, refs = self.frames.series, self.frames.refs
-        if series.files[0].stem != series.prefix:
-            return series.prefix, max(len(path.stem) for path in series.files) - len(series.prefix)
+        stems = [plain(path).stem for path in series.files]
+        if stems[0] != series.prefix:
+            return series.prefix, max(map(len, stems)) - len(series.prefix)
         if len(refs) == 1:
             return series.prefix, 0
         return f"{series.prefix}_", max(3, len(str(refs[-1].number)))

@@ -58,6 +58,8 @@ def read_columns(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]],
     name = os.fspath(path)
     if not os.path.exists(name):
         raise FileNotFoundError(2, os.strerror(2), name)
+    if os.path.isdir(name):
+        raise IsADirectoryError(21, os.strerror(21), name)
     try:
         with h5py.File(name, "r") as file:
             group = file.get("spots")
