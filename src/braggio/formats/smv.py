@@ -47,7 +47,7 @@ KEYS = (
     "IMAGE_PEDESTAL",
     "LEGINON_OFFSET",
 )
-MAX_HEADER = 1 << 24  # bytes; readers, ours too, refuse more
+MAX_HEADER = 1 << 24  # bytes; smv_max_header of the core, which reads no more
 _KNOWN = frozenset(KEYS)
 _RESERVED = set("={};\r\n")
 

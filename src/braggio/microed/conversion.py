@@ -80,8 +80,10 @@ class Conversion:
         report = self._report(task, reports)
         replaced = self._replaced()
         self.staging.publish(task.outputs(), self.record, report.to_json(), replaced=replaced)
-        gone = [f"{len(replaced)} file(s) of the series that this one replaces removed: {_some(replaced)}"]
-        for text in (*report.warnings, *(gone if replaced else ())):
+        texts = list(report.warnings)
+        if replaced:
+            texts.append(f"{len(replaced)} file(s) of the series that this one replaces removed: {_some(replaced)}")
+        for text in texts:
             warnings.warn(f"{report.name}: {text}", DataWarning, stacklevel=3)
         return report
 
