@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from braggio._core import PartFile
-from braggio.batch.clean import clean
+from braggio.batch.clean import clean, clean_notes
 from braggio.batch.staging import Staging
 from braggio.formats.spots_h5 import SpotsWriter
 from braggio.laue.archive import writing
@@ -58,6 +58,27 @@ def test_the_names_of_what_is_made_by_other_libraries(tmp_path: Path) -> None:
         assert all(half.exists() for half in halves)
     writer.discard()
     assert [path.name for path in tmp_path.iterdir()] == ["b.npz"]
+
+
+def test_notes_of_tasks(tmp_path: Path) -> None:
+    """Receipts that a kill has cut off go with the next run of their tasks; nobody else's do."""
+    ours, theirs, host = "0123456789abcdef", "fedcba9876543210", socket.gethostname()[:32]
+    notes = tmp_path / ".braggio"
+    clean_notes(tmp_path, {ours})  # nothing there yet
+    notes.mkdir()
+    cut = notes / f".{ours}.done.json.{host}.{dead_process()}.{'0' * 16}.part"
+    kept = [
+        notes / f"{ours}.done.json",
+        notes / f".{ours}.done.json.{host}.{os.getpid()}.{'0' * 16}.part",
+        notes / f".{ours}.done.json.elsewhere.{dead_process()}.{'0' * 16}.part",
+        notes / f".{theirs}.done.json.{host}.{dead_process()}.{'0' * 16}.part",
+        tmp_path / f".{ours}.img.{host}.{dead_process()}.{'0' * 16}.part",
+    ]
+    for path in (cut, *kept):
+        path.touch()
+    clean_notes(tmp_path, {ours})
+    assert not cut.exists()
+    assert all(path.exists() for path in kept)
 
 
 def test_staging_folders(tmp_path: Path) -> None:

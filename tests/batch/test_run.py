@@ -398,6 +398,22 @@ def test_a_split_run_killed_at_any_moment(tmp_path: Path) -> None:
     assert tree(tmp_path / "out") == tree(tmp_path / "clean")
 
 
+def test_a_run_killed_within_a_receipt_leaves_nothing_after_the_next(tmp_path: Path) -> None:
+    plan = split_plan(tmp_path)
+    plan.write(tmp_path / "p.jsonl")
+    at_a_receipt = (
+        "import os, types, braggio.batch.receipts as receipts\n"
+        "kill = lambda _: os.kill(os.getpid(), 9)\n"
+        "receipts.json = types.SimpleNamespace(dumps=kill, loads=receipts.json.loads)\n"
+        "from braggio.cli import main\n"
+        f"main(['run', {str(tmp_path / 'p.jsonl')!r}, '-q', '-j', '1'])\n"
+    )
+    assert subprocess.run([sys.executable, "-c", at_a_receipt], check=False).returncode == -9
+    assert len(list((tmp_path / "out" / ".braggio").glob(".*.part"))) == 1
+    run_plan(plan, perform, engine="none")
+    assert list((tmp_path / "out" / ".braggio").glob(".*")) == []
+
+
 def test_a_cut_off_task_does_not_replace_what_others_have_made_since(tmp_path: Path) -> None:
     """A series knows its own files; that it had begun is no leave to replace those of others."""
     raw = raw_series(tmp_path / "raw", 1)

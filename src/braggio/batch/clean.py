@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections.abc import Container
 from pathlib import Path
 
 from braggio.batch.plan import FOLDER
@@ -29,7 +30,7 @@ def clean(out: str | os.PathLike[str], *, other_hosts: bool = False) -> list[Pat
     for folder, folders, files in os.walk(out):
         for name in files:
             path = Path(folder, name)
-            if (match := _PART.match(name)) and _abandoned(name, int(match["process"]), other_hosts):
+            if _abandoned(name, other_hosts):
                 path.unlink(missing_ok=True)
                 removed.append(path)
         for name in [name for name in folders if name != FOLDER and _STAGING.match(name)]:
@@ -41,7 +42,24 @@ def clean(out: str | os.PathLike[str], *, other_hosts: bool = False) -> list[Pat
     return sorted(removed)
 
 
-def _abandoned(name: str, process: int, other_hosts: bool) -> bool:
+def clean_notes(out: str | os.PathLike[str], tasks: Container[str]) -> None:
+    """Remove what runs that were killed have left of the receipts and notes of tasks, given by their ids.
+
+    The notes of all tasks of a plan are in one folder, so this looks at that alone. Only for tasks of one's own: the
+    process of another run may be one that cannot be seen from here.
+    """
+    folder = Path(out, FOLDER)
+    for name in os.listdir(folder) if folder.is_dir() else []:
+        if name[1:].partition(".")[0] in tasks and _abandoned(name, other_hosts=False):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _abandoned(name: str, other_hosts: bool) -> bool:
+    """Say whether this is the name of a part file whose process is no more."""
+    match = _PART.match(name)
+    if match is None:
+        return False
+    process = int(match["process"])
     if f".{socket.gethostname()[:32]}.{process}." not in name:
         return other_hosts
     try:

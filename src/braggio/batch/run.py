@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from braggio.batch.clean import clean_notes
 from braggio.batch.cpus import cpu_count
 from braggio.batch.engines import Engine, Order, Perform, engine_of, on_executor
 from braggio.batch.plan import Plan, Task
@@ -134,6 +135,7 @@ def run_plan(
                 if progress is not None:
                     progress(len(ended), len(todo))
     _forget_steps(plan, receipts)
+    clean_notes(plan.out, {task.id for task in tasks})
     return RunReport(
         tuple(outcome for outcome in ended if outcome.status == "done"),
         tuple(outcome for outcome in ended if outcome.status == "failed"),
