@@ -58,13 +58,28 @@ py::dict describe(FrameStats<T>& stats) {
   return result;
 }
 
+void require_low_fraction(double fraction) {
+  if (!(fraction >= 0.0 && fraction <= 0.5)) throw py::value_error("low_fraction must be in 0..0.5");
+}
+
 using AnyStats = std::variant<FrameStats<std::uint8_t>, FrameStats<std::uint16_t>, FrameStats<std::uint32_t>,
                               FrameStats<std::int8_t>, FrameStats<std::int16_t>, FrameStats<std::int32_t>,
                               FrameStats<float>, FrameStats<double>>;
 
+py::dict describe_any(AnyStats& found) {
+  return std::visit([](auto& stats) { return describe(stats); }, found);
+}
+
+// Now, because half of the pixels may be held for the low quantile.
+template <class T>
+void keep(std::vector<AnyStats>& found, FrameStats<T>&& stats) {
+  stats.low_quantile();
+  found.emplace_back(std::move(stats));
+}
+
 py::list scan(const py::sequence& frames, bool moments, double low_fraction, Scratch& scratch) {
   const Level level = chosen_level();
-  if (!(low_fraction >= 0.0 && low_fraction <= 0.5)) throw py::value_error("low_fraction must be in 0..0.5");
+  require_low_fraction(low_fraction);
   const auto streams = streams_of(frames);
   std::vector<AnyStats> found;
   found.reserve(streams.size());
@@ -73,18 +88,18 @@ py::list scan(const py::sequence& frames, bool moments, double low_fraction, Scr
     FrameStats<T> stats(each.layout->pixels(), moments ? Depth::moments : Depth::extremes, low_fraction, level);
     for_each_block<T>(each.held->source, *each.layout, each.frame, scratch.input,
                       [&](std::span<const T> block) { stats.add(block); });
-    stats.low_quantile();  // now, because half of the pixels may be held for it
-    found.emplace_back(std::move(stats));
+    keep(found, std::move(stats));
   });
   py::list described;
-  for (AnyStats& each : found) described.append(std::visit([](auto& stats) { return describe(stats); }, each));
+  for (AnyStats& each : found) described.append(describe_any(each));
   return described;
 }
 
 py::list write_clamped_frames(const py::sequence& frames, const std::vector<py::object>& paths,
                               const std::vector<py::bytes>& headers, std::int64_t offset, std::size_t positions,
-                              Scratch& scratch) {
+                              std::optional<double> low_fraction, Scratch& scratch) {
   const Level level = chosen_level();
+  if (low_fraction) require_low_fraction(*low_fraction);
   const auto streams = streams_of(frames);
   if (paths.size() != streams.size() || headers.size() != streams.size())
     throw py::value_error("frames, paths and headers must be of one length");
@@ -92,15 +107,19 @@ py::list write_clamped_frames(const py::sequence& frames, const std::vector<py::
   std::vector<Bytes> texts;
   for (const py::object& path : paths) names.push_back(path_bytes(path));
   for (const py::bytes& header : headers) texts.push_back(std::as_bytes(std::span(std::string_view(header))));
-  std::vector<Clipped> found;
+  std::vector<Clipped> lost;
+  std::vector<AnyStats> found;
   for_streams(streams, [&]<class T>(std::size_t i) {
     const Streamed& each = streams[i];
-    found.push_back(write_clamped<T>(each.held->source, *each.layout, each.frame, names[i], texts[i], offset, positions,
-                                     scratch, level));
+    FrameStats<T> stats(each.layout->pixels(), Depth::extremes, low_fraction.value_or(0.0), level);
+    lost.push_back(write_clamped<T>(each.held->source, *each.layout, each.frame, names[i], texts[i], offset, positions,
+                                    low_fraction ? &stats : nullptr, scratch, level));
+    if (low_fraction) keep(found, std::move(stats));
   });
-  py::list lost;
-  for (Clipped& each : found) lost.append(py::cast(std::move(each)));
-  return lost;
+  py::list written;
+  for (std::size_t i = 0; i < lost.size(); ++i)
+    written.append(py::make_tuple(std::move(lost[i]), low_fraction ? describe_any(found[i]) : py::dict()));
+  return written;
 }
 
 py::tuple run_transcode(const HeldSource& held, const FrameLayout& layout, std::uint64_t frame, const Sink& sink,
@@ -182,9 +201,10 @@ void add_transcode(py::module_& module) {
              "One frame, read once, into the sink: (every pixel in exact_range, Clipped with the first `positions` of "
              "each side, statistics or None).");
   module.def("write_clamped", &write_clamped_frames, py::arg("frames"), py::arg("paths"), py::arg("headers"),
-             py::kw_only(), py::arg("offset"), py::arg("positions"), py::arg("scratch"),
+             py::kw_only(), py::arg("offset"), py::arg("positions"), py::arg("low_fraction") = py::none(),
+             py::arg("scratch"),
              "Every frame, (source, layout, index), into a file of its own: its header, then uint16 = clamp(pixel + "
-             "offset). A Clipped each.");
+             "offset). A Clipped each, and what `scan` gives: nothing without `low_fraction`.");
   module.def("clipped", &clipped, py::arg("source"), py::arg("layout"), py::arg("frame"), py::kw_only(),
              py::arg("offset"), py::arg("positions"), py::arg("scratch"),
              "What a clamp loses; rounded pixels are not counted.");

@@ -119,8 +119,9 @@ def write_clamped(
     *,
     offset: int,
     positions: int,
+    low_fraction: float | None = None,
     scratch: Scratch,
-) -> list[Clipped]: ...
+) -> list[tuple[Clipped, dict[str, Any]]]: ...
 def clipped(
     source: Source, layout: FrameLayout, frame: int, *, offset: int, positions: int, scratch: Scratch
 ) -> Clipped: ...

@@ -181,7 +181,7 @@ TEST_CASE("a frame in a file of its own, with the losses of the clamp") {
   Scratch scratch;
   const Clipped clipped =
       write_clamped<std::int32_t>(frame.source(), frame.layout, 0, folder.file("a.img"),
-                                  std::as_bytes(std::span(header)), 30000, 5, scratch, best_level());
+                                  std::as_bytes(std::span(header)), 30000, 5, nullptr, scratch, best_level());
   std::vector<std::uint16_t> clamped(frame.pixels.size());
   const ClampCounts expected = clamp(frame.pixels.data(), clamped.data(), clamped.size(), 30000, Level::baseline);
   CHECK(folder.content("a.img").substr(0, 512) == header);
@@ -199,7 +199,8 @@ TEST_CASE("a file that ends too early is named, and nothing is left of its outpu
   const Source source = Source::open(folder.file("short.bin"));
   Scratch scratch;
   try {
-    write_clamped<std::int32_t>(source, frame.layout, 0, folder.file("a.img"), {}, 0, 5, scratch, best_level());
+    write_clamped<std::int32_t>(source, frame.layout, 0, folder.file("a.img"), {}, 0, 5, nullptr, scratch,
+                                best_level());
     FAIL("was not refused");
   } catch (const Error& error) {
     CHECK(error.fault == Fault::truncated);

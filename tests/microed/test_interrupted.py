@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from makers import entries, noisy, tree, write_series
 
 from braggio.batch import staging
 from braggio.batch.workers import TOGETHER
-from braggio.errors import BraggioError, OutputError, TruncatedError
+from braggio.errors import BraggioError, MetadataError, OutputError, TruncatedError
 from braggio.microed import convert_series, verify_series
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
@@ -277,8 +278,14 @@ def test_sigterm_leaves_nothing_visible(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [1, 12, 20, 25])
-def test_an_input_that_is_cut_while_it_is_read(at: int, tmp_path: Path) -> None:
-    """In either pass: an error that names the file, no new output, and the earlier series as it was."""
+@pytest.mark.parametrize(
+    ("options", "error"), [({"policy": "median"}, TruncatedError), ({"offset": 500}, (TruncatedError, MetadataError))]
+)
+def test_an_input_that_is_cut_while_it_is_read(
+    at: int, options: dict[str, Any], error: type[BraggioError], tmp_path: Path
+) -> None:
+    """In either pass, of which the second reads no more where the offset is certain: an error that names the file, no
+    new output, and the earlier series as it was."""
     files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(20)])
     out = tmp_path / "out"
     convert_series(files, out)
@@ -288,8 +295,8 @@ def test_an_input_that_is_cut_while_it_is_read(at: int, tmp_path: Path) -> None:
         if done == at:
             os.truncate(files[19], 100)
 
-    with pytest.raises(TruncatedError, match="f_020.bin"):
-        convert_series(files, out, offset=500, overwrite=True, progress=progress)
+    with pytest.raises(error, match="f_020.bin"):
+        convert_series(files, out, **options, overwrite=True, progress=progress)
     assert tree(out) == before
 
 

@@ -117,16 +117,18 @@ bool transcode(const Source& source, const FrameLayout& layout, std::uint64_t fr
 }
 
 // One frame into a file of its own, whole or not at all: `header`, then every pixel plus `offset` clamped to uint16.
+// `stats`, where it is given, is filled meanwhile.
 template <class T>
 Clipped write_clamped(const Source& source, const FrameLayout& layout, std::uint64_t frame, std::string path,
-                      Bytes header, std::int64_t offset, std::size_t positions, Scratch& scratch, Level level) {
+                      Bytes header, std::int64_t offset, std::size_t positions, FrameStats<T>* stats, Scratch& scratch,
+                      Level level) {
   Clipped clipped;
   clipped.limit = positions;
   PartFile file(std::move(path));
   file.reserve(header.size() + layout.pixels() * sizeof(std::uint16_t));
   file.write(0, header);
   const Sink sink{&file, header.size(), PixelType::u16, true, offset};
-  transcode<T>(source, layout, frame, sink, nullptr, std::nullopt, clipped, scratch, level);
+  transcode<T>(source, layout, frame, sink, stats, std::nullopt, clipped, scratch, level);
   file.publish(true, false);
   return clipped;
 }

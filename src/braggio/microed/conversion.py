@@ -17,7 +17,7 @@ from braggio.errors import BraggioError, DataWarning, LimitError, MetadataError,
 from braggio.formats.mrc import mode_choices
 from braggio.kernels.stats import FrameStats
 from braggio.microed.geometry import Geometry
-from braggio.microed.policy import MAX_OFFSET, ZeroPoint, zero_point
+from braggio.microed.policy import MAX_OFFSET, ZeroPoint, certain_offset, zero_point
 from braggio.microed.report import FrameReport, SeriesReport, read_record, record_name
 from braggio.microed.scan import Files, series_frames
 from braggio.microed.task import Task
@@ -67,6 +67,12 @@ class Conversion:
         _check_inputs_safe(self.task, self.staging)
         self.staging.begin([*self.task.outputs(), self.record], overwrite=overwrite, shared=shared)
         return self.staging
+
+    def certain_offset(self, minimum: float = math.inf) -> int | None:
+        """The offset, if that of a series with a frame of this minimum is certain before all frames are scanned."""
+        if self.given["offset"] is not None:
+            return int(self.given["offset"])
+        return certain_offset(self.task.policy, minimum, max_offset=self.given["max_offset"])
 
     def scanned(self, scanned: Sequence[FrameStats]) -> Task:
         """The task of the second pass, which the minima of all frames decide."""

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from braggio.batch.workers import Progress
+from braggio.microed.ahead import Ahead
 from braggio.microed.conversion import conversion
 from braggio.microed.policy import MAX_OFFSET
 from braggio.microed.report import SeriesReport
@@ -35,9 +36,10 @@ def convert_series(
     """Convert one series into SMV files with Leginon's offset and pedestal.
 
     The first pass finds the minima, from which `policy` makes LEGINON_OFFSET and IMAGE_PEDESTAL; the second adds the
-    offset, clamps to 0..65535 and writes. All files of the series appear together, and a record of them last; an
-    interrupted run is continued by the same call. Inputs are never touched, and memory stays below a few blocks of 256
-    KiB per thread.
+    offset, clamps to 0..65535 and writes. Once the offset is certain, because it is given or a minimum has reached the
+    cut, the first pass writes the pixels too, and leaves only headers to the second. All files of the series appear
+    together, and a record of them last; an interrupted run is continued by the same call. Inputs are never touched, and
+    memory stays below a few blocks of 256 KiB per thread.
 
     Parameters
     ----------
@@ -114,6 +116,8 @@ def convert_series(
         return None if progress is None else lambda done, _: progress(start + done, 2 * count)
 
     with todo.begin(overwrite=overwrite) as staging:
-        scanned = scan_frames(todo.task.frames, moments=False, threads=threads, progress=advance(0))
+        ahead = Ahead(todo, staging)
+        scanned = scan_frames(todo.task.frames, ahead.measure, threads=threads, progress=advance(0))
         task = todo.scanned(scanned)
-        return todo.publish(task, write_frames(task, scanned, staging, threads=threads, progress=advance(count)))
+        reports = write_frames(task, scanned, staging, ahead=ahead.written, threads=threads, progress=advance(count))
+        return todo.publish(task, reports)

@@ -66,7 +66,7 @@ def scan_part(
         return []
     with todo.begin(overwrite=overwrite, shared=True) as staging:
         frames = todo.task.frames
-        scanned = scan_frames(frames, refs=part.of(frames.refs), moments=False, threads=threads)
+        scanned = scan_frames(frames, refs=part.of(frames.refs), threads=threads)
         return [_write(staging, part, "scan", [asdict(stats) for stats in scanned])]
 
 

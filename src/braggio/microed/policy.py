@@ -15,6 +15,7 @@ from braggio.errors import LimitError, UnsupportedError
 POLICIES = ("leginon", "median", "lossless", "zero")
 MAX_OFFSET = 2000  # Leginon's cut: a larger offset comes from a cosmic ray, not from the background
 TOP = 65535
+_CUT = ("leginon", "zero")  # the policies whose offset is at most max_offset
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def zero_point(
         raise LimitError(field="max_offset", expected="an integer of at least 0", found=repr(max_offset))
     lowest, highest_minimum = math.floor(min(minima)), max(minima)
     warnings = []
-    cut = max(lowest, -max_offset) if policy in ("leginon", "zero") else lowest
+    cut = max(lowest, -max_offset) if policy in _CUT else lowest
     offset = -cut
     if policy == "lossless" and max(maxima) + offset > TOP:
         raise LimitError(
@@ -90,8 +91,19 @@ def zero_point(
             if lowest
             else "no pixel is negative"
         )
-    if highest_minimum < -max_offset and policy in ("leginon", "zero"):
+    if highest_minimum < -max_offset and policy in _CUT:
         warnings.append(f"every frame has pixels below -{max_offset}, which are clipped")
     if pedestal < 0:
         warnings.append(f"the pedestal is negative ({pedestal:.12g})")
     return ZeroPoint(offset, pedestal, tuple(warnings))
+
+
+def certain_offset(policy: str, minimum: float, *, max_offset: int = MAX_OFFSET) -> int | None:
+    """The offset of a series with a frame of this minimum, if the other frames cannot change it; else None.
+
+    Examples
+    --------
+    >>> certain_offset("leginon", -10000), certain_offset("leginon", -145)
+    (2000, None)
+    """
+    return max_offset if policy in _CUT and minimum <= -max_offset else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -165,21 +165,29 @@ def series_frames(files: Files, **options: Any) -> Frames:
     return Frames(series, tuple(refs), first.frame_shape, first.dtype.name, options, first)
 
 
+# What the core finds of frames in one reading.
+Measure = Callable[[Sequence[OpenFrame], Sequence[Stream], Scratch], list[dict[str, Any]]]
+
+
+def extremes(group: Sequence[OpenFrame], streams: Sequence[Stream], scratch: Scratch) -> list[dict[str, Any]]:
+    """What a conversion needs to know: no mean and no standard deviation."""
+    return scan(streams, moments=False, low_fraction=LOW_FRACTION, scratch=scratch)
+
+
 def scan_frames(
     frames: Frames,
+    measure: Measure = extremes,
     *,
     refs: Sequence[FrameRef] | None = None,
-    moments: bool = True,
-    low_fraction: float = LOW_FRACTION,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> list[FrameStats]:
-    """See `scan_series`; of some frames or all; without `moments` mean and std are None."""
+    """Statistics of some frames or all."""
     refs = frames.refs if refs is None else refs
 
     def work(group: list[OpenFrame], scratch: Scratch) -> list[FrameStats]:
         with together(group) as streams:
-            found = scan(streams, moments=moments, low_fraction=low_fraction, scratch=scratch)
+            found = measure(group, streams, scratch)
         for frame, each in zip(group, found, strict=True):
             _require_finite(frame.ref, each["not_finite"], frames.shape[1])
         return [from_core(each) for each in found]
@@ -233,4 +241,8 @@ def scan_series(
     >>> [stats.min for stats in scan_series(braggio.demo_files())]
     [-145, -138, -2874, -151, -140]
     """
-    return scan_frames(series_frames(files, **options), low_fraction=low_fraction, threads=threads, progress=progress)
+
+    def moments(group: Sequence[OpenFrame], streams: Sequence[Stream], scratch: Scratch) -> list[dict[str, Any]]:
+        return scan(streams, moments=True, low_fraction=low_fraction, scratch=scratch)
+
+    return scan_frames(series_frames(files, **options), moments, threads=threads, progress=progress)

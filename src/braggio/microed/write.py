@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from pathlib import Path
 
 from braggio._core import Clipped, Scratch, clipped, write_clamped
 from braggio.batch.staging import Staging
-from braggio.batch.workers import Progress, in_groups, prepared
-from braggio.errors import LimitError, about
+from braggio.batch.workers import Progress, in_groups, in_order, prepared
+from braggio.errors import LimitError, OutputError, about
 from braggio.formats.mrc import write_mrc
 from braggio.formats.stored import ArrayFrames, Stream
 from braggio.kernels.stats import FrameStats
@@ -21,6 +23,15 @@ from braggio.microed.task import Task, frame_date
 
 POSITION_LIMIT = 1000  # positions listed per frame and side; the counts are exact
 ANGSTROM_PER_MM = 1e7
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A file that lacks only its header: where it is, when its frame was taken, and what the clamp has lost."""
+
+    path: Path
+    date: datetime.datetime
+    lost: Clipped
 
 
 @dataclass(frozen=True)
@@ -49,11 +60,17 @@ def write_frames(
     staging: Staging,
     *,
     refs: Sequence[FrameRef] | None = None,
+    ahead: Mapping[FrameRef, Pixels] | None = None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> list[FrameReport]:
-    """Write some frames or all; what an earlier run of the same task has finished is not written again."""
+    """Write some frames or all; what an earlier run of the same task has finished is not written again.
+
+    Those in `ahead` are written but for their headers.
+    """
     refs = task.frames.refs if refs is None else refs
+    ahead = ahead or {}
+    left = [ref for ref in refs if ref not in ahead]
 
     def prepare(ref: FrameRef) -> _Ready:
         frame = task.frames.open(ref)
@@ -67,14 +84,25 @@ def write_frames(
                 for ready in group:
                     _write_mrc(task, ready.frame, staging)
             lost = _write_smv(task, group, streams, staging, scratch)
-        written = [_written(ready, each) for ready, each in zip(group, lost, strict=True)]
-        if task.policy == "lossless":
-            for one in written:
-                _require_kept(one)
-        return written
+        return [
+            _written(task, ready.frame.ref, ready.name, ready.header, each)
+            for ready, each in zip(group, lost, strict=True)
+        ]
 
-    groups = prepared(prepare, refs, threads=threads, alone=lambda ready: ready.frame.takes_memory)
-    written = in_groups(work, groups, threads=threads, state=Scratch, progress=progress, total=len(refs))
+    def finish(ref: FrameRef, _: Scratch) -> _Written:
+        if task.mrc:
+            frame = task.frames.open(ref)
+            with frame:
+                _write_mrc(task, frame, staging)
+        name, header = task.name(ref, ".img"), task.header(ref, ahead[ref].date)
+        _add_header(ahead[ref].path, header, staging.path(name))
+        return _written(task, ref, name, header, ahead[ref].lost)
+
+    groups = prepared(prepare, left, threads=threads, alone=lambda ready: ready.frame.takes_memory)
+    written = in_groups(work, groups, threads=threads, state=Scratch, progress=progress, total=len(left))
+    later = None if progress is None else lambda done, total: progress(len(left) + done, len(left) + total)
+    written += in_order(finish, [ref for ref in refs if ref in ahead], threads=threads, state=Scratch, progress=later)
+    written.sort(key=lambda each: each.ref.number)
     return [_report(task, each, stats) for each, stats in zip(written, scanned, strict=True)]
 
 
@@ -99,7 +127,8 @@ def _write_smv(
     ]
     names = [ready.name for ready in compress(group, missing)]
     written = iter(
-        write_clamped(
+        lost
+        for lost, _ in write_clamped(
             list(compress(streams, missing)),
             [os.path.join(staging.folder, name) for name in names],
             [ready.header for ready in compress(group, missing)],
@@ -114,16 +143,27 @@ def _write_smv(
     ]
 
 
-def _written(ready: _Ready, lost: Clipped) -> _Written:
-    return _Written(ready.frame.ref, ready.name, zlib.crc32(ready.header), lost)
+def _add_header(pixels: Path, header: bytes, path: Path) -> None:
+    """The header of a file of pixels, in the place kept for it, and then its name."""
+    try:
+        with open(pixels, "r+b", buffering=0) as file:
+            file.write(header)
+        os.replace(pixels, path)
+    except OSError as error:
+        raise OutputError(path=path, errno=error.errno) from error
 
 
-def _require_kept(written: _Written) -> None:
-    lost = written.lost
+def _written(task: Task, ref: FrameRef, name: str, header: bytes, lost: Clipped) -> _Written:
+    if task.policy == "lossless":
+        _require_kept(ref, lost)
+    return _Written(ref, name, zlib.crc32(header), lost)
+
+
+def _require_kept(ref: FrameRef, lost: Clipped) -> None:
     if lost.low or lost.high or lost.rounded:
         raise LimitError(
-            path=written.ref.path,
-            field=f"frame {written.ref.number}",
+            path=ref.path,
+            field=f"frame {ref.number}",
             expected="pixels that keep their value",
             found=f"{lost.low} clipped at 0, {lost.high} at 65535, {lost.rounded} rounded",
         )
