@@ -24,14 +24,14 @@ def diffraction_frame(size: int, seed: int = 0) -> NDArray[np.int32]:
     return frame
 
 
-def write_series(folder: Path, count: int, size: int) -> list[Path]:
-    """`count` TIA raw files. One frame in five has a pixel below Leginon's cut of 2000, as real series have."""
+def write_series(folder: Path, count: int, size: int, *, rays: bool = True) -> list[Path]:
+    """`count` TIA raw files. With `rays` one frame in five has a pixel below Leginon's cut of 2000."""
     folder.mkdir(parents=True, exist_ok=True)
     base = [diffraction_frame(size, seed) for seed in range(4)]
     paths = []
     for number in range(1, count + 1):
         frame = np.roll(base[number % len(base)], (number, 7 * number), (0, 1))
-        if number % 5 == 0:
+        if rays and number % 5 == 0:
             frame[number, 2 * number] = -2400 - number
         paths.append(folder / f"series_{number:04d}.bin")
         with open(paths[-1], "wb") as file:

@@ -190,6 +190,17 @@ TEST_CASE("a frame in a file of its own, with the losses of the clamp") {
   CHECK(clipped.counts.low == expected.low);
   CHECK(clipped.counts.high == expected.high);
   CHECK(clipped.low.size() == 5);
+
+  FrameStats<std::int32_t> stats(frame.pixels.size(), Depth::extremes, 0.01, best_level());
+  FrameStats<std::int32_t> alone(frame.pixels.size(), Depth::extremes, 0.01, best_level());
+  alone.add(frame.pixels);
+  write_clamped<std::int32_t>(frame.source(), frame.layout, 0, folder.file("b.img"), std::as_bytes(std::span(header)),
+                              30000, 5, &stats, scratch, best_level());
+  CHECK(folder.content("b.img") == folder.content("a.img"));
+  CHECK(stats.count == alone.count);
+  CHECK(stats.min == alone.min);
+  CHECK(stats.max == alone.max);
+  CHECK(stats.low_quantile() == alone.low_quantile());
 }
 
 TEST_CASE("a file that ends too early is named, and nothing is left of its output") {

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from braggio.errors import BraggioError, LimitError, UnsupportedError
 from braggio.microed import POLICIES, zero_point
+from braggio.microed.policy import certain_offset
 
 minima = st.lists(st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=30)
 
@@ -76,6 +77,17 @@ def test_all_minima_below_the_cut_are_warned_of() -> None:
 def test_warnings_are_true() -> None:
     """A pedestal below zero because the minima are positive has nothing to do with the cut at -2000."""
     assert not any("below -2000" in text for text in zero_point("zero", (5, 7)).warnings)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("first", [-2001, -2000, -1999, -1999.5, 3, float("-inf")])
+def test_a_certain_offset_is_that_of_any_series_with_the_frame(policy: str, first: float) -> None:
+    """And a policy without a cut never knows before the end."""
+    certain = certain_offset(policy, first, max_offset=2000)
+    assert (certain is not None) == (policy in ("leginon", "zero") and first <= -2000)
+    if certain is not None and first > float("-inf"):
+        for others in ([], [5], [-1999], [-50000, 7]):
+            assert zero_point(policy, [*others, first]).offset == certain
 
 
 def test_unknown_policies_are_listed() -> None:
