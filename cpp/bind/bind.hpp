@@ -77,5 +77,6 @@ void add_accumulate(py::module_& module);
 void add_xtc(py::module_& module);
 void add_pickle(py::module_& module);
 void add_cbf(py::module_& module);
+void add_deflate(py::module_& module);
 
 }  // namespace braggio::bind

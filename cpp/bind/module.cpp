@@ -25,4 +25,5 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   braggio::bind::add_xtc(module);
   braggio::bind::add_pickle(module);
   braggio::bind::add_cbf(module);
+  braggio::bind::add_deflate(module);
 }

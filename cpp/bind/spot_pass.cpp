@@ -177,19 +177,6 @@ std::unique_ptr<HeldPass> make_pass(const BitMask& allowed, std::size_t erosions
   return std::make_unique<HeldPass>(SpotPass(allowed.height(), allowed.width(), sieve), allowed);
 }
 
-py::bytes encode_shuffled(const py::array& values) {
-  require_contiguous(values, "values");
-  const auto* data = static_cast<const std::uint8_t*>(values.data());
-  const auto count = static_cast<std::size_t>(values.size()), size = static_cast<std::size_t>(values.itemsize());
-  const auto deflater = std::make_unique<RunDeflater>();
-  std::span<const std::uint8_t> stream;
-  {
-    py::gil_scoped_release release;
-    stream = deflate_shuffled(data, count, size, *deflater);
-  }
-  return py::bytes(reinterpret_cast<const char*>(stream.data()), stream.size());
-}
-
 }  // namespace
 
 void add_spot_pass(py::module_& module) {
@@ -200,8 +187,6 @@ void add_spot_pass(py::module_& module) {
            py::arg("background") = py::none(), py::arg("noise") = py::none(), py::arg("saturation") = py::none(),
            py::arg("heights") = py::none(), py::arg("reach") = 0, py::arg("arrays") = std::set<std::string>{},
            py::arg("gzip") = false, "All that one mask gives; the arrays asked for as zlib streams or as they are.");
-  module.def("deflate_shuffled", &encode_shuffled, py::arg("values").noconvert(),
-             "A zlib stream of the bytes of numbers, the first byte of all of them first.");
 }
 
 }  // namespace braggio::bind

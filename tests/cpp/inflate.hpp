@@ -16,14 +16,16 @@ class Inflater {
  public:
   explicit Inflater(std::span<const std::uint8_t> stream) : stream_(stream) {}
 
-  std::vector<std::uint8_t> all() {
+  // `whole`: nothing may follow.
+  std::vector<std::uint8_t> all(bool whole = true) {
     if (bits(4) != 8 || bits(4) != 7) throw std::runtime_error("header");
     if (bits(8) % 32 != 1) throw std::runtime_error("header check");
     bool last = false;
     while (!last) {
       last = bits(1) != 0;
-      if (bits(2) != 2) throw std::runtime_error("block type");
-      block();
+      const unsigned type = bits(2);
+      if (type == 3) throw std::runtime_error("block type");
+      type == 0 ? stored() : type == 1 ? fixed() : block();
     }
     at_ = (at_ + 7) / 8 * 8;
     std::uint32_t stored = 0, a = 1, b = 0;
@@ -33,7 +35,7 @@ class Inflater {
       b = (b + a) % 65521;
     }
     if (stored != (b << 16 | a)) throw std::runtime_error("checksum");
-    if (at_ != 8 * stream_.size()) throw std::runtime_error("bytes behind the stream");
+    if (whole && at_ != 8 * stream_.size()) throw std::runtime_error("bytes behind the stream");
     return out_;
   }
 
@@ -67,6 +69,19 @@ class Inflater {
     throw std::runtime_error("code");
   }
 
+  void stored() {
+    at_ = (at_ + 7) / 8 * 8;
+    const unsigned size = bits(16);
+    if (bits(16) != (size ^ 0xffff)) throw std::runtime_error("stored size");
+    for (unsigned i = 0; i < size; ++i) out_.push_back(static_cast<std::uint8_t>(bits(8)));
+  }
+
+  void fixed() {
+    std::vector<unsigned> lengths(288, 8);
+    for (unsigned symbol = 144; symbol < 280; ++symbol) lengths[symbol] = symbol < 256 ? 9 : 7;
+    tokens(tree(lengths), tree(std::vector<unsigned>(32, 5)));
+  }
+
   void block() {
     constexpr std::array<unsigned, 19> order{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     const unsigned literals = bits(5) + 257, distances = bits(5) + 1, codes = bits(4) + 4;
@@ -92,11 +107,14 @@ class Inflater {
         out_.push_back(static_cast<std::uint8_t>(found));
         continue;
       }
-      const unsigned index = found - 257, extra = index < 8 || index == 28 ? 0 : index / 4 - 1;
+      const unsigned index = found - 257, extra = index < 8 || index >= 28 ? 0 : index / 4 - 1;
       unsigned length = index == 28 ? 258 : index < 8 ? index + 3 : 3 + ((4 + index % 4) << extra);
       length += bits(extra);
-      const unsigned distance = symbol(distances) + 1;
-      if (distance > 4 || distance > out_.size()) throw std::runtime_error("distance");
+      if (index > 28) throw std::runtime_error("length");
+      const unsigned far = symbol(distances), more = far < 4 ? 0 : far / 2 - 1;
+      if (far > 29) throw std::runtime_error("distance");
+      const unsigned distance = 1 + (far < 4 ? far : (2 + far % 2) << more) + bits(more);
+      if (distance > out_.size()) throw std::runtime_error("distance");
       for (; length > 0; --length) out_.push_back(out_[out_.size() - distance]);
     }
   }
@@ -107,5 +125,9 @@ class Inflater {
 };
 
 inline std::vector<std::uint8_t> inflate(std::span<const std::uint8_t> stream) { return Inflater(stream).all(); }
+
+inline std::vector<std::uint8_t> inflate_beginning(std::span<const std::uint8_t> stream) {
+  return Inflater(stream).all(false);
+}
 
 }  // namespace braggio::testing

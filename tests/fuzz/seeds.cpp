@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
   write(folder / "fuzz_flex" / "double", text("\x02\x02\x02\xc0\x02\x02\x88\xcc\xcc\xcc\xcc\xcc\xcc\xd0\x82\x03"s));
   for (char mode = 0; mode < 32; ++mode)
     write(folder / "fuzz_cbf" / std::to_string(mode), text("\x20\x03\x01"s + mode + std::string(300, '\x11')));
+  write(folder / "fuzz_inflate" / "stream", text("\x07\x78\x9c\x4b\x4c\x4a\x4e\x49\x4d\x03\x00\x08\x1e\x02\x56"s));
   write(folder / "fuzz_deflate" / "orders", text("\x00\x20\x01\x01\x02\x03\x02\x00\x03\x00\xff\x00"s));
   for (unsigned char type = 0; type < 8; ++type) {
     File file;

@@ -16,81 +16,16 @@
 #include <span>
 #include <vector>
 
+#include "braggio/adler32.hpp"
 #include "braggio/bytes.hpp"
+#include "braggio/cpu.hpp"
+#include "braggio/deflate_codes.hpp"
 
 namespace braggio {
 
-// Adler-32 of runs, a run in constant time.
-class Adler32 {
- public:
-  // `count` times the bytes of `item`: the first sum grows by theirs, and the second by the first at every byte.
-  template <std::size_t size>
-  void repeat(const std::array<std::uint8_t, size>& item, std::uint64_t count) {
-    std::uint64_t sum = 0, ramp = 0;
-    for (std::size_t i = 0; i < size; ++i) {
-      sum += item[i];
-      ramp += (size - i) * item[i];
-    }
-    for (; count > longest; count -= longest) advance(size, sum, ramp, longest);
-    advance(size, sum, ramp, count);
-  }
-
-  // At most `longest` of them.
-  void bytes(std::span<const std::uint8_t> data) {
-    std::uint32_t sum = 0, ramp = 0;  // 255 * 4096 * 4097 / 2 < 2^32
-    for (std::size_t i = 0; i < data.size(); ++i) {
-      sum += data[i];
-      ramp += static_cast<std::uint32_t>(data.size() - i) * data[i];
-    }
-    second_ = (second_ + data.size() * first_ + ramp) % modulus;
-    first_ = (first_ + sum) % modulus;
-  }
-
-  // A run of at most so many.
-  static constexpr std::uint64_t longest = 4096;
-
-  std::uint32_t value() const { return static_cast<std::uint32_t>(second_ % modulus << 16 | first_ % modulus); }
-
- private:
-  // So many runs of so many bytes stay below 2^64 without a division: 2^34 in the first sum, 2^60 in the second.
-  static constexpr std::uint64_t modulus = 65521;
-  static constexpr unsigned most_waiting = 4096;
-
-  void advance(std::uint64_t size, std::uint64_t sum, std::uint64_t ramp, std::uint64_t count) {
-    second_ += count * size * first_ + count * (count - 1) / 2 * sum * size + count * ramp;
-    first_ += count * sum;
-    if (++waiting_ < most_waiting) return;
-    first_ %= modulus;
-    second_ %= modulus;
-    waiting_ = 0;
-  }
-
-  std::uint64_t first_ = 1, second_ = 0;
-  unsigned waiting_ = 0;
-};
-
 namespace deflate {
 
-inline constexpr unsigned max_copy = 258, min_copy = 3;
 inline constexpr std::size_t symbols = 286;  // literals, the end of the block, lengths
-
-// Base length and extra bits of the length symbols 257 to 285.
-struct LengthCode {
-  std::uint16_t base;
-  std::uint8_t extra;
-};
-
-inline constexpr std::array<LengthCode, 29> length_codes = [] {
-  std::array<LengthCode, 29> codes{};
-  unsigned base = min_copy;
-  for (unsigned i = 0; i < 28; ++i) {
-    const unsigned extra = i < 8 ? 0 : i / 4 - 1;
-    codes[i] = {static_cast<std::uint16_t>(base), static_cast<std::uint8_t>(extra)};
-    base += 1u << extra;
-  }
-  codes[28] = {max_copy, 0};
-  return codes;
-}();
 
 inline constexpr std::array<std::uint8_t, 256> length_index = [] {  // of a length less 3
   std::array<std::uint8_t, 256> index{};
@@ -324,11 +259,10 @@ class RunDeflater {
     for (std::size_t i = 0; i < count; ++i) ++counts[pieces[i].symbol];
     const auto code_lengths = deflate::code_lengths(counts, 7);
     const auto codes = deflate::codes_of(code_lengths);
-    constexpr std::array<std::uint8_t, 19> order{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
     put(literals - 257, 5);
     put(distances.size() - 1, 5);
-    put(order.size() - 4, 4);
-    for (const std::uint8_t symbol : order) put(code_lengths[symbol], 3);
+    put(deflate::length_order.size() - 4, 4);
+    for (const std::uint8_t symbol : deflate::length_order) put(code_lengths[symbol], 3);
     for (std::size_t i = 0; i < count; ++i) {
       put(codes[pieces[i].symbol].bits, codes[pieces[i].symbol].count);
       put(pieces[i].extra, pieces[i].extra_bits);
@@ -340,7 +274,7 @@ class RunDeflater {
     std::copy_n(codes.begin(), 256, whole.begin());
     for (unsigned length = 0; length < 256; ++length) {
       const unsigned index = deflate::length_index[length];
-      const deflate::LengthCode kind = deflate::length_codes[index];
+      const deflate::NumberCode kind = deflate::length_codes[index];
       deflate::Code code = codes[257 + index];
       code.bits |= (length + deflate::min_copy - kind.base) << code.count;
       code.count += kind.extra;

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from braggio._core import Source, part_name
 from braggio.batch.workers import streamed
 from braggio.errors import FormatError, MetadataError, OutputError, about
-from braggio.formats.hdf5 import GZIP_LEVEL, encode_gzip
+from braggio.formats.hdf5 import GZIP_LEVEL, encode_chunk
 from braggio.formats.lauecollect import ANGLES, read_log
 from braggio.formats.mccd import UNITS, open_mccd
 from braggio.formats.mccd_h5 import laser_states
@@ -74,7 +74,7 @@ def mccd_to_hdf5(
     Returns
     -------
     ConversionReport
-        The file has ``frames`` (gzip, chunks of one frame and 64 rows), ``lauecollect`` (the columns of the log, with
+        The file has ``frames`` (gzip and shuffle, chunks of one frame and 64 rows), ``lauecollect`` (the columns of the log, with
         angle in degrees, laser_on, delay, frame_number_global, attribute block_size) and ``header`` (every field of
         the mccd headers, one value per frame, physical values with a `units` attribute).
 
@@ -163,14 +163,20 @@ def _write(
     rows = min(CHUNK_ROWS, height)
     with h5py.File(part, "x", libver=("earliest", "v110")) as file:
         stack = file.create_dataset(
-            "frames", shape, np.uint16, chunks=(1, rows, width), compression="gzip", compression_opts=GZIP_LEVEL
+            "frames",
+            shape,
+            np.uint16,
+            chunks=(1, rows, width),
+            compression="gzip",
+            compression_opts=GZIP_LEVEL,
+            shuffle=True,
         )
         stack.attrs["saturated_value"] = headers[0]["saturated_value"]
 
         def encode(index: int, buffer: NDArray[np.uint16]) -> list[tuple[int, bytes | None]]:
             with about(files[index]), open_mccd(Source.open(str(files[index]))) as image:
                 image.read(0, buffer[:height])
-            return [(row, encode_gzip(buffer[row : row + rows])) for row in range(0, height, rows)]
+            return [(row, encode_chunk(buffer[row : row + rows])) for row in range(0, height, rows)]
 
         padded = -(-height // rows) * rows
         for index, pieces in enumerate(
