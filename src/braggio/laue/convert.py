@@ -74,9 +74,9 @@ def mccd_to_hdf5(
     Returns
     -------
     ConversionReport
-        The file has ``frames`` (gzip and shuffle, chunks of one frame and 64 rows), ``lauecollect`` (the columns of the log, with
-        angle in degrees, laser_on, delay, frame_number_global, attribute block_size) and ``header`` (every field of
-        the mccd headers, one value per frame, physical values with a `units` attribute).
+        The file has ``frames`` (gzip and shuffle, chunks of one frame and 64 rows), ``lauecollect`` (the columns of the
+        log, with angle in degrees, laser_on, delay, frame_number_global, attribute block_size) and ``header`` (every
+        field of the mccd headers, one value per frame, physical values with a `units` attribute).
 
     Raises
     ------
