@@ -31,6 +31,8 @@ from braggio.errors import (
     TruncatedError,
 )
 from braggio.microed import convert_series
+from braggio.microed.scan import FrameRef
+from braggio.microed.task import frame_date
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 FRAME = noisy(-100)
@@ -311,6 +313,8 @@ def test_geometry_that_cannot_be(given: dict[str, Any], field: str, tmp_path: Pa
         {"offset": "7"},
         {"pedestal": float("nan")},
         {"pedestal": float("inf")},
+        {"saturation": 0},
+        {"saturation": -1},
         {"max_offset": 0.5},
         {"max_offset": -1},
         {"threads": 0},
@@ -329,6 +333,15 @@ def test_parameters_that_cannot_be(given: dict[str, Any], tmp_path: Path) -> Non
     with pytest.raises((BraggioError, ValueError, TypeError, AttributeError)):
         convert_series(files, out, **given)
     assert entries(out) == []
+
+
+def test_a_time_that_no_calendar_has(tmp_path: Path) -> None:
+    """Some file systems keep times of change far beyond the year 9999."""
+    [file] = write_series(tmp_path / "raw", [FRAME])
+    with braggio.open(file) as stack:
+        stack.header = {"time": [10**12]}
+        with pytest.raises(MetadataError, match=f"{file}: time: give the date"):
+            frame_date(stack, FrameRef(str(file), 0, 1))
 
 
 @pytest.mark.parametrize("policy", ["leginon", "median", "lossless", "zero"])

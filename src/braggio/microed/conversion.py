@@ -166,9 +166,10 @@ def _check_given(offset: int | None, pedestal: float | None, max_offset: int, sa
     for name, whole in (("offset", offset), ("max_offset", max_offset)):
         if whole is not None and (not isinstance(whole, int) or abs(whole) > LARGEST_OFFSET):
             raise LimitError(field=name, expected="an integer within 2^30 of 0", found=repr(whole))
-    for name, number in (("pedestal", pedestal), ("saturation", saturation)):
-        if number is not None and not math.isfinite(number):
-            raise LimitError(field=name, expected="a finite number", found=number)
+    if pedestal is not None and not math.isfinite(pedestal):
+        raise LimitError(field="pedestal", expected="a finite number", found=pedestal)
+    if saturation is not None and not 0 < saturation < math.inf:
+        raise LimitError(field="saturation", expected="a positive number of counts", found=saturation)
 
 
 def _check_inputs_safe(task: Task, staging: Staging) -> None:

@@ -58,7 +58,7 @@ def write_frames(
     def prepare(ref: FrameRef) -> _Ready:
         frame = task.frames.open(ref)
         name = task.name(ref, ".img")
-        header = task.header(ref, frame_date(frame.stack, ref))
+        header = task.header(ref, task.geometry.date or frame_date(frame.stack, ref))
         return _Ready(frame, name, header, staging.finished(name, task.smv_bytes))
 
     def work(group: list[_Ready], scratch: Scratch) -> list[_Written]:
