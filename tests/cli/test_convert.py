@@ -61,6 +61,15 @@ def test_info_shows_header_and_statistics(run, demo_copy):
     assert code == 0 and "128 x 128 int32" in out and "min -2874" in out
 
 
+def test_statistics_of_every_mode(run, tmp_path):
+    braggio.write(tmp_path / "half.mrc", np.array([[-1.5, 2]], np.float16))
+    braggio.write(tmp_path / "long.bin", np.array([[-123456789, 2]], np.int32))
+    braggio.write(tmp_path / "complex.mrc", np.ones((2, 3), np.complex64))
+    code, out, err = run("info", "--stats", *sorted(tmp_path.iterdir()))
+    assert "min -1.5 max 2 " in out and "min -123456789 max 2 " in out
+    assert code == 1 and f"{tmp_path}/complex.mrc: " in err
+
+
 def test_list_names_every_format(run):
     _, out, _ = run("convert", "--list")
     assert {line.split()[0] for line in out.splitlines()} >= {"mrc", "smv", "ser", "tia_raw"}
