@@ -1,7 +1,10 @@
 """``braggio convert``, ``info`` and ``view``."""
 
+import gzip
+
 import numpy as np
 import pytest
+from makers import smv, smv_lines
 
 import braggio
 
@@ -28,9 +31,68 @@ def test_a_stack_becomes_a_file_per_frame(run, stack, tmp_path):
         assert np.array_equal(braggio.read(path), braggio.read(stack, frames=index))
 
 
+def test_frames_of_a_compressed_stack_are_named_without_its_endings(run, stack, tmp_path):
+    (tmp_path / "stack.mrc.gz").write_bytes(gzip.compress(stack.read_bytes()))
+    assert run("convert", tmp_path / "stack.mrc.gz", "-F", "smv", "-o", tmp_path / "smv")[0] == 0
+    assert (tmp_path / "smv/stack_001.img").exists()
+
+
 def test_frames_and_output_file(run, stack, tmp_path):
     assert run("convert", stack, "-o", tmp_path / "some.mrc", "--frames", "1:")[0] == 0
     assert np.array_equal(braggio.read(tmp_path / "some.mrc"), braggio.read(stack)[1:])
+
+
+def test_some_frames_keep_what_the_header_says(run, tmp_path):
+    braggio.write(tmp_path / "a.mrc", np.ones((3, 4, 6), np.int16), pixel_size=2.5)
+    assert run("convert", tmp_path / "a.mrc", "-F", "mrc", "-o", tmp_path / "out", "--frames", "1:")[0] == 0
+    assert braggio.open(tmp_path / "out/a.mrc").pixel_size[0] == 2.5
+    braggio.write(tmp_path / "a.img", np.ones((4, 6), np.uint16), header={"DISTANCE": 800.0})
+    assert run("convert", tmp_path / "a.img", "-F", "smv", "-o", tmp_path / "out", "--frames", ":1")[0] == 0
+    assert braggio.info(tmp_path / "out/a.img")["header"]["DISTANCE"] == 800
+
+
+def test_a_frame_that_does_not_fit_leaves_none_of_its_stack(run, tmp_path):
+    frames = np.ones((3, 4, 6), np.int32)
+    frames[2, 1, 1] = 70000
+    braggio.write(tmp_path / "a.mrc", frames)
+    code, _, err = run("convert", tmp_path / "a.mrc", "-F", "smv", "-o", tmp_path / "out")
+    assert code == 1 and err.startswith(f"braggio: error: {tmp_path}/a.mrc: ")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("letter", ["-f", "-u", "-n"])
+def test_two_inputs_with_one_output_are_refused(run, tmp_path, letter):
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        braggio.write(tmp_path / name / "a.bin", np.full((2, 3), ord(name), np.int16))
+    files = tmp_path / "x/a.bin", tmp_path / "y/a.bin"
+    code, _, err = run("convert", *files, "-F", "mrc", "-o", tmp_path / "out", letter)
+    assert code == 1 and "a.mrc: is the output of" in err
+    assert braggio.read(tmp_path / "out/a.mrc").max() == ord("x")
+
+
+def test_no_output_replaces_an_input(run, stack):
+    before = stack.read_bytes()
+    code, _, err = run("convert", stack, "-F", "mrc", "-o", stack.parent, "-f", "--frames", ":1")
+    assert code == 1 and "is an input" in err and stack.read_bytes() == before
+
+
+def test_a_file_in_the_place_of_the_folder_is_exit_5(run, stack, tmp_path):
+    (tmp_path / "out").touch()
+    code, _, err = run("convert", stack, "-F", "mrc", "-o", tmp_path / "out")
+    assert code == 5 and "Not a directory" in err
+
+
+def test_pixel_types_of_d_trek_do_not_outlive_their_pixels(run, tmp_path):
+    import fabio
+
+    array = np.arange(12, dtype=np.int32).reshape(3, 4)
+    lines = ["Data_type=long int;", *(line for line in smv_lines(array, order="big_endian") if "TYPE=" not in line)]
+    lines.insert(0, lines.pop(1))
+    (tmp_path / "a.img").write_bytes(smv(array, lines, big_endian=True))
+    assert run("convert", tmp_path / "a.img", "-F", "smv", "-o", tmp_path / "out")[0] == 0
+    for read in (braggio.read, lambda path: fabio.open(path).data):
+        assert np.array_equal(read(str(tmp_path / "out/a.img")), array)
 
 
 @pytest.mark.parametrize("frames", ["7:9", "x", "1"])
@@ -85,6 +147,13 @@ def test_view_draws_every_frame(run, stack, demo_copy, tmp_path):
         assert image.width > 3 * 64 and image.height > 2 * 64
     assert run("view", stack, "-o", picture)[0] == 1
     assert run("view", stack, "-o", picture, "-f", "--most", "2")[0] == 0
+
+
+@pytest.mark.parametrize("option", ["--size", "--most"])
+def test_a_picture_of_nothing_is_wrong_usage(run, stack, tmp_path, option):
+    with pytest.raises(SystemExit) as caught:
+        run("view", stack, "-o", tmp_path / "a.png", option, "0")
+    assert caught.value.code == 2
 
 
 def test_demo_leaves_what_it_says(run, tmp_path):

@@ -116,7 +116,7 @@ def header_text(
         raise MetadataError(field="HEADER_BYTES", expected="a multiple of 512, at most 16 MiB", found=header_bytes)
     rows, columns = shape
     values: dict[str, Any] = {
-        **header,
+        **{key: value for key, value in header.items() if key != "Data_type"},  # TYPE, as d*TREK and fabio have it
         "HEADER_BYTES": f"{header_bytes:5d}",
         "DIM": 2,
         "BYTE_ORDER": "little_endian",
