@@ -149,6 +149,12 @@ def test_view_draws_every_frame(run, stack, demo_copy, tmp_path):
     assert run("view", stack, "-o", picture, "-f", "--most", "2")[0] == 0
 
 
+def test_no_picture_replaces_its_frames(run, stack):
+    before = stack.read_bytes()
+    code, _, err = run("view", stack, "-o", stack, "-f")
+    assert code == 1 and "is an input" in err and stack.read_bytes() == before
+
+
 @pytest.mark.parametrize("option", ["--size", "--most"])
 def test_a_picture_of_nothing_is_wrong_usage(run, stack, tmp_path, option):
     with pytest.raises(SystemExit) as caught:

@@ -34,8 +34,11 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     tiles: list[Tile] = []
     frames: list[tuple[str, int, int]] = []
     from braggio import formats
+    from braggio.errors import OutputError
     from braggio.xfel.picture import draw, is_detector_image
 
+    if arguments.output and any(_same(arguments.output, file) for file in arguments.files):
+        raise OutputError("is an input; choose another name", path=arguments.output)
     placed = [file for file in arguments.files if os.path.isfile(file) and is_detector_image(file)]
     if placed and len(arguments.files) == 1:
         output = arguments.output or f"{Path(placed[0]).stem}.png"
@@ -61,6 +64,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     count = len(frames) + len(placed)
     text = f"{output}: {len(tiles)} of {count} frame(s)"
     session.done(text, output=os.fspath(output), tiles=len(tiles), frames=count)
+
+
+def _same(output: str, file: str) -> bool:
+    return os.path.exists(output) and os.path.exists(file) and os.path.samefile(output, file)
 
 
 def _assembled_tile(file: str, size: int) -> Tile:

@@ -65,8 +65,22 @@ class Conversion:
     def begin(self, *, overwrite: bool, shared: bool = False) -> Staging:
         """Refuse what cannot be written; the staging folder, to be used as a context."""
         _check_inputs_safe(self.task, self.staging)
+        if overwrite:
+            self._check_others_safe()
         self.staging.begin([*self.task.outputs(), self.record], overwrite=overwrite, shared=shared)
         return self.staging
+
+    def _check_others_safe(self) -> None:
+        """No output may replace one of another series: of ``x_1.ser`` and ``x_1.bin`` both are ``x_1.img``."""
+        name, target = self.task.frames.series.name, self.staging.target
+        ours = {output for output in self.task.outputs() if os.path.lexists(target / output)}
+        for record in sorted(target.glob(f"*{record_name('')}")) if ours else ():
+            other = record.name.removesuffix(record_name(""))
+            # Outputs begin with the name of their series, unless it has none; that spares reading most records.
+            if other == name or not (other.startswith(name) or name.startswith(other) or "series" in (other, name)):
+                continue
+            if taken := ours & _outputs_of(record):
+                raise OutputError(f"is of the series in {record}; choose another folder", path=target / min(taken))
 
     def scanned(self, scanned: Sequence[FrameStats]) -> Task:
         """The task of the second pass, which the minima of all frames decide."""
@@ -180,6 +194,13 @@ def _check_inputs_safe(task: Task, staging: Staging) -> None:
         with suppress(FileNotFoundError, NotADirectoryError):  # what does not exist is no input
             if _identity(path) in inputs:
                 raise OutputError("is an input; choose another folder", path=path)
+
+
+def _outputs_of(record: Path) -> set[str]:
+    try:
+        return {path.name for path in read_record(record).outputs}
+    except (BraggioError, OSError):
+        return set()
 
 
 def _identities(task: Task) -> set[tuple[int, int]]:
