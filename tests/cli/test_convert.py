@@ -51,6 +51,13 @@ def test_some_frames_keep_what_the_header_says(run, tmp_path):
     assert braggio.info(tmp_path / "out/a.img")["header"]["DISTANCE"] == 800
 
 
+def test_a_volume_stays_one(run, tmp_path):
+    braggio.write(tmp_path / "a.mrc", np.ones((3, 4, 6), np.int16), pixel_size=(1.5, 2, 2.5), volume=True)
+    assert run("convert", tmp_path / "a.mrc", "-F", "mrc", "-o", tmp_path / "out")[0] == 0
+    copy = braggio.open(tmp_path / "out/a.mrc")
+    assert copy.pixel_size == (1.5, 2, 2.5) and (copy.header["ispg"], copy.header["mz"]) == (1, 3)
+
+
 def test_a_frame_that_does_not_fit_leaves_none_of_its_stack(run, tmp_path):
     frames = np.ones((3, 4, 6), np.int32)
     frames[2, 1, 1] = 70000

@@ -117,11 +117,11 @@ def _convert(
 
 def _options(stack: FrameStack, name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """What the writer is told of the whole file, which some frames of it do not know."""
-    from braggio.formats.mrc import MrcFrames
+    from braggio.formats.mrc import MrcFrames, known_pixel_size
 
     if name == "mrc":
-        size = stack.pixel_size[0] if isinstance(stack, MrcFrames) else 0.0
-        return {"lossy": arguments.lossy, **({"pixel_size": size} if size > 0 else {})}
+        volume = isinstance(stack, MrcFrames) and stack.header["ispg"] == 1
+        return {"lossy": arguments.lossy, "pixel_size": known_pixel_size(stack), "volume": volume}
     if name == "smv" and stack.format == "smv":
         return {"header": dict(stack.header), "any_key": True, "header_bytes": stack.header["HEADER_BYTES"]}
     return {}

@@ -66,7 +66,7 @@ def open_smv(source: Source, path: str | None = None, *, permissive: bool = Fals
         Accept bytes after the frame, with a DataWarning, and a header without BYTE_ORDER as little-endian.
     """
     entries, layout = parse_smv(source, strict=not permissive)
-    check_end(layout, source, permissive=permissive)
+    check_end(layout, source, path, permissive=permissive)
     header: dict[str, Any] = {}
     for key, value in entries:
         header.setdefault(key.decode("latin-1"), _number(value.decode("latin-1")))
