@@ -1,6 +1,7 @@
 """``braggio convert``, ``info`` and ``view``."""
 
 import gzip
+import os
 
 import numpy as np
 import pytest
@@ -192,3 +193,10 @@ def test_a_pixel_that_is_no_number_is_named_with_its_file(run, tmp_path):
     assert f"{tmp_path}/bad.bin" in err
     assert "row 2, column 3" in err
     assert not (tmp_path / "x.img").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may search everything")
+def test_a_folder_that_may_not_be_searched_is_exit_5(run, stack, tmp_path):
+    (tmp_path / "out").mkdir(mode=0)
+    code, _, err = run("convert", stack, "-F", "mrc", "-o", tmp_path / "out")
+    assert code == 5 and "Permission denied" in err

@@ -137,7 +137,7 @@ def _wanted(
     """Shall `target` be made? Inputs, and what this run has made of another, are nobody's to replace."""
     from braggio.errors import OutputError
 
-    exists = target.exists()
+    exists = os.path.exists(target)  # that of Path raises where a folder may not be searched
     if exists and (other := sources.get(_identity(target))):
         raise OutputError(f"is the output of {other}; choose another folder", path=target)
     if exists and (
