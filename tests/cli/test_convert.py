@@ -1,5 +1,6 @@
 """``braggio convert``, ``info`` and ``view``."""
 
+import argparse
 import gzip
 import os
 
@@ -8,6 +9,8 @@ import pytest
 from makers import smv, smv_lines
 
 import braggio
+from braggio.cli import convert
+from braggio.cli.session import Session
 
 
 @pytest.fixture
@@ -66,6 +69,30 @@ def test_a_frame_that_does_not_fit_leaves_none_of_its_stack(run, tmp_path):
     code, _, err = run("convert", tmp_path / "a.mrc", "-F", "smv", "-o", tmp_path / "out")
     assert code == 1 and err.startswith(f"braggio: error: {tmp_path}/a.mrc: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_interruption_leaves_none_of_a_stack(stack, tmp_path, monkeypatch):
+    def interrupted(place, *_, **__):
+        place.touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("braggio.formats.write", interrupted)
+    parser = argparse.ArgumentParser()
+    convert.add_arguments(parser)
+    arguments = parser.parse_args([str(stack), "-F", "smv", "-o", str(tmp_path / "out")])
+    with pytest.raises(KeyboardInterrupt):
+        convert.run(arguments, Session(arguments))
+    assert not (tmp_path / "out").exists()
+
+
+def test_update_goes_by_time(run, stack, tmp_path):
+    """And its help says so: nothing records the options."""
+    words = ("convert", stack, "-F", "mrc", "-o", tmp_path / "out", "-u", "--frames")
+    assert run(*words, ":1")[0] == run(*words, ":2")[0] == 0
+    assert braggio.info(tmp_path / "out/stack.mrc")["nframes"] == 1
+    os.utime(tmp_path / "out/stack.mrc", (0, 0))
+    assert run(*words, ":2")[0] == 0
+    assert braggio.info(tmp_path / "out/stack.mrc")["nframes"] == 2
 
 
 @pytest.mark.parametrize("letter", ["-f", "-u", "-n"])

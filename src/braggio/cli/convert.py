@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", metavar="A:B", help="frames A to B-1, counted from 0")
     parser.add_argument("--lossy", action="store_true", help="MRC: round to float32 what it cannot hold exactly")
     add_opening(parser)
-    add_overwriting(parser)
+    add_overwriting(parser, update="replace them when their inputs are younger, whatever the options")
     add_durability(parser)
     add_reporting(parser)
 
@@ -174,7 +174,11 @@ def _places(file: str, targets: Sequence[Path], arguments: argparse.Namespace) -
         staging.begin(names, overwrite=overwrite)
         for name in names:
             staging.path(name).unlink(missing_ok=True)  # of a run that was cut off
-        yield list(map(staging.path, names))
+        try:
+            yield list(map(staging.path, names))
+        except BaseException:  # after an interruption too: no other run goes on with them
+            staging.discard()
+            raise
         staging.publish(names)
 
 
