@@ -33,6 +33,14 @@ def test_smv_dry_run_moves_nothing(tmp_path, run):
     assert list(tree(tmp_path / "raw")) == ["f_001.bin"]
 
 
+def test_a_stack_is_kept_for_what_it_is(tmp_path, run):
+    """Its record is found, though its name has a number."""
+    (tmp_path / "a_1.mrc").write_bytes(mrc(np.ones((2, 3, 4), np.int16)))
+    run("plan", "smv", tmp_path / "a_1.mrc", "-o", tmp_path / "out", "-p", tmp_path / "p.jsonl", "voltage=200")
+    code, _, err = run("run", tmp_path / "p.jsonl", "--durable", "--move-source")
+    assert code == 0 and "only TIA raw files are wholly in the outputs, not mrc" in err
+
+
 def test_run_and_verify(tmp_path, run):
     write_series(tmp_path / "raw", [noisy(-100)])
     run("plan", "smv", tmp_path / "raw", "-o", tmp_path / "out", "-p", tmp_path / "p.jsonl", "voltage=200")

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from makers import smv, smv_lines
 
 from braggio.cli import COMMANDS, main
 
@@ -76,6 +78,24 @@ def test_json_is_one_object_a_line_with_a_summary_last(demo_copy):
     assert events[-1]["done"] == 2 and events[-1]["exit_code"] == 0
 
 
+def test_json_has_no_nan(tmp_path):
+    path = tmp_path / "a.img"
+    path.write_bytes(smv(np.zeros((2, 3), np.uint16), ["OSC_START=nan;", "X=-1e400;", *smv_lines(np.zeros((2, 3)))]))
+    event = json.loads(braggio("info", "--json", path).stdout.splitlines()[0], parse_constant=pytest.fail)
+    assert event["header"]["OSC_START"] is None and event["header"]["X"] is None
+
+
+def test_names_and_values_steer_no_terminal(tmp_path):
+    """Nor does a name that is no UTF-8 make a failure of what has been done."""
+    path = tmp_path / os.fsdecode(b"a\x1b\xff.img")
+    path.write_bytes(smv(np.zeros((2, 3), np.uint16), [*smv_lines(np.zeros((2, 3))), "NOTE=b\x1b[2J;"]))
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    words = [sys.executable, "-m", "braggio", "info", path, tmp_path / "no\x1b.img"]
+    result = subprocess.run(words, capture_output=True, env=environment)
+    assert r"a\x1b\udcff.img: smv" in result.stdout.decode() and r"b\x1b[2J" in result.stdout.decode()
+    assert result.stderr.decode().count("\n") == 1 and r"no\x1b.img: No such file" in result.stderr.decode()
+
+
 def test_output_that_cannot_be_written_is_exit_5(tmp_path, demo_copy):
     blocker = tmp_path / "file"
     blocker.write_text("not a folder")
@@ -113,6 +133,6 @@ def test_closed_pipe_is_quiet(demo_copy):
     )
     process.stdout.readline()
     process.stdout.close()
-    assert b"Traceback" not in process.stderr.read()
+    assert process.stderr.read() == b""
     process.stderr.close()
     process.wait(timeout=30)

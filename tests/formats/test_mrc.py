@@ -328,7 +328,7 @@ def test_a_copy_keeps_pixel_size_and_dtype(tmp_path: Path) -> None:
         assert copy.pixel_size[:2] == pytest.approx((1.75, 1.75))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
+@pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf, 3e38])
 def test_a_pixel_size_that_cannot_be_is_refused(bad: float, tmp_path: Path) -> None:
     with pytest.raises(braggio.BraggioError):
         braggio.write(tmp_path / "x.mrc", np.zeros((2, 2), "float32"), pixel_size=bad)

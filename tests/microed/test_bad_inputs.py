@@ -29,8 +29,11 @@ from braggio.errors import (
     MetadataError,
     OutputError,
     TruncatedError,
+    UnsupportedError,
 )
 from braggio.microed import convert_series
+from braggio.microed.scan import FrameRef
+from braggio.microed.task import frame_date
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 FRAME = noisy(-100)
@@ -311,6 +314,8 @@ def test_geometry_that_cannot_be(given: dict[str, Any], field: str, tmp_path: Pa
         {"offset": "7"},
         {"pedestal": float("nan")},
         {"pedestal": float("inf")},
+        {"saturation": 0},
+        {"saturation": -1},
         {"max_offset": 0.5},
         {"max_offset": -1},
         {"threads": 0},
@@ -329,6 +334,15 @@ def test_parameters_that_cannot_be(given: dict[str, Any], tmp_path: Path) -> Non
     with pytest.raises((BraggioError, ValueError, TypeError, AttributeError)):
         convert_series(files, out, **given)
     assert entries(out) == []
+
+
+def test_a_time_that_no_calendar_has(tmp_path: Path) -> None:
+    """Some file systems keep times of change far beyond the year 9999."""
+    [file] = write_series(tmp_path / "raw", [FRAME])
+    with braggio.open(file) as stack:
+        stack.header = {"time": [10**12]}
+        with pytest.raises(MetadataError, match=f"{file}: time: give the date"):
+            frame_date(stack, FrameRef(str(file), 0, 1))
 
 
 @pytest.mark.parametrize("policy", ["leginon", "median", "lossless", "zero"])
@@ -382,6 +396,19 @@ def test_other_formats_are_series_too(tmp_path: Path) -> None:
         (tmp_path / "raw" / f"f_{i}.mrc").write_bytes(mrc(FRAME.astype("int16")))
     report = convert_series(sorted((tmp_path / "raw").glob("*.mrc")), tmp_path / "out")
     assert (report.offset, report.dtype) == (100, "int16")
+
+
+def test_rows_that_a_format_does_not_turn(tmp_path: Path, out: Path) -> None:
+    (tmp_path / "f_1.mrc").write_bytes(mrc(FRAME.astype("int16")))
+    refused(lambda: convert_series(tmp_path / "f_1.mrc", out, overwrite=True, flip=True), out, UnsupportedError, "flip")
+
+
+def test_a_number_in_the_name_of_a_stack_is_no_frame_number(tmp_path: Path) -> None:
+    """Two stacks convert into one folder, and XDS needs frame numbers of one length."""
+    for name in ("f_1.mrc", "f_2.mrc"):
+        (tmp_path / name).write_bytes(mrc(np.stack([FRAME.astype("int16")] * 12)))
+        report = convert_series(tmp_path / name, tmp_path / "out")
+        assert [path.name for path in report.outputs][::11] == [f"{name[:3]}_001.img", f"{name[:3]}_012.img"]
 
 
 def test_a_single_image_without_a_number(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from makers import LEGINON_KEYS, entries, noisy, tia, tree, write_series
+from makers import LEGINON_KEYS, entries, noisy, ser, tia, tree, write_series
 
 import braggio
 from braggio.errors import BraggioError, DataWarning, MetadataError, OutputError
@@ -278,6 +278,18 @@ def test_memory_stays_small(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_an_output_of_another_series_is_not_replaced(tmp_path: Path) -> None:
+    """TIA leaves ``x_1.ser`` beside an exported ``x_1.bin``; overwriting is for earlier runs of the same series."""
+    files = write_series(tmp_path / "raw", [noisy(-100), noisy(-50)], prefix="x_")
+    report = convert_series(files, tmp_path / "out")
+    name = report.frames[0].output
+    (tmp_path / "raw" / name).with_suffix(".ser").write_bytes(ser([noisy(-20)]))
+    with pytest.raises(OutputError, match=f"{name}: is of the series in"):
+        convert_series((tmp_path / "raw" / name).with_suffix(".ser"), tmp_path / "out", overwrite=True)
+    assert all(check.ok for check in verify_series(report))
+    convert_series(files, tmp_path / "out", overwrite=True, voltage=200)
 
 
 def test_series_that_share_a_folder(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import locale
 import math
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,7 @@ def test_osc_range_is_never_0(bad: float) -> None:
         {"binning": (2, 2, 2)},
         {"beam_convention": "mosflm"},
         {"voltage": 200, "wavelength": 0.025},
+        {"exposure_time": 1e306},
     ],
 )
 def test_values_that_cannot_be(given: dict[str, object]) -> None:
@@ -76,6 +78,14 @@ def test_angles_go_by_frame_number() -> None:
     assert [geometry.angle(number, 3) for number in (3, 4, 7)] == [-30.0, -29.5, -28.0]
     assert Geometry(osc_start=-30.0, osc_range=0.5, first_frame=1).angle(3, 3) == -29.0
     assert Geometry(osc_start=10.0, osc_range=-0.25).angle(5, 1) == 9.0
+
+
+@pytest.mark.parametrize(
+    "given", [{"first_frame": 10**400}, {"osc_start": 1e308, "osc_range": 1e308}, {"osc_range": 1e308}], ids=str
+)
+def test_angles_that_no_float_holds(given: dict[str, Any]) -> None:
+    with pytest.raises(GeometryError, match="angle of frame 7"):
+        Geometry(**given).header(7, 1, (4, 4), NOON)
 
 
 def test_a_scan_of_a_thousand_frames_reads_back() -> None:
@@ -118,6 +128,12 @@ def test_what_nobody_gave_is_listed() -> None:
 def test_detector_serial_numbers_are_not_written() -> None:
     """Some integers there select detectors of synchrotrons in dxtbx."""
     assert "DETECTOR_SN" not in Geometry(beamline="CETAD_TUI").header(1, 1, (4, 4), NOON)
+
+
+def test_a_date_that_has_no_utc() -> None:
+    east = datetime.timezone(datetime.timedelta(hours=5))
+    with pytest.raises(GeometryError, match="date"):
+        unix_date(datetime.datetime(1, 1, 1, tzinfo=east))
 
 
 def test_dates() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
-from makers import noisy, write_series
+from makers import noisy, ser, write_series
 
 from braggio.microed import convert_series, dials_line, xds_lines
 
@@ -29,6 +30,20 @@ def test_the_pedestal_for_dials_and_the_offset_for_xds_are_the_true_zero(tmp_pat
         "OVERLOAD= 65535",
         "DATA_RANGE= 3 4",
     ]
+
+
+def test_digits_that_count_no_frames_stay(tmp_path: Path) -> None:
+    """As in the name of a .ser file with one image."""
+    (tmp_path / "p_7.ser").write_bytes(ser([noisy(-100)]))
+    report = convert_series(tmp_path / "p_7.ser", tmp_path / "out")
+    assert "template=p_7.img " in dials_line(report)
+    assert xds_lines(report)[0] == "NAME_TEMPLATE_OF_DATA_FRAMES= p_7.img SMV"
+
+
+def test_a_name_with_a_space_is_one_word(tmp_path: Path) -> None:
+    [file] = write_series(tmp_path / "raw", [noisy(-100)])
+    report = convert_series(file.rename(tmp_path / "my film_1.bin"), tmp_path / "out")
+    assert shlex.split(dials_line(report))[1] == "template=my film_#.img"
 
 
 def test_clipped_values_leave_the_trusted_range(tmp_path: Path) -> None:

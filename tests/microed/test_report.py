@@ -75,7 +75,18 @@ def test_a_record_without_a_field_is_refused(gone: str, record: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("offset", "2000"), ("offset", None), ("shape", [1, 2, 3]), ("pedestal", []), ("frames", [])]
+    ("field", "value"),
+    [
+        ("offset", "2000"),
+        ("offset", None),
+        ("shape", [1, 2, 3]),
+        ("pedestal", []),
+        ("frames", []),
+        ("offset", 10**400),
+        ("pedestal", 10**400),
+        ("wavelength", 10**400),
+    ],
+    ids=lambda value: str(value)[:20],
 )
 def test_a_record_with_values_that_cannot_be_is_refused(field: str, value: object, record: Path) -> None:
     """At reading, not as a crash of whoever uses the numbers."""
@@ -83,6 +94,15 @@ def test_a_record_with_values_that_cannot_be_is_refused(field: str, value: objec
     values[field] = value
     record.write_text(json.dumps(values))
     with pytest.raises(FormatError, match="record"):
+        read_record(record)
+
+
+@pytest.mark.parametrize(("field", "value"), [("input", None), ("input", 5), ("osc_start", 10**400), ("osc_start", [])])
+def test_a_frame_with_values_that_cannot_be_is_refused(field: str, value: object, record: Path) -> None:
+    values = json.loads(record.read_text())
+    values["frames"][0][field] = value
+    record.write_text(json.dumps(values))
+    with pytest.raises(FormatError, match=f"record, {field}"):
         read_record(record)
 
 

@@ -26,6 +26,14 @@ def test_target_1_is_not_target_10(tmp_path: Path) -> None:
     assert found == {"123_1_": (1, 2, 3), "123_10_": (1,), "123_11_": (1,)}
 
 
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a shell makes of a variable that was never set."""
+    touch(tmp_path, "a_1.bin")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MetadataError, match="series"):
+        find_series("")
+
+
 def test_order_is_numeric_not_lexical(tmp_path: Path) -> None:
     touch(tmp_path, *(f"a_{i}.bin" for i in (10, 9, 100, 1)))
     [series] = find_series(tmp_path)

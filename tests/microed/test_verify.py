@@ -185,3 +185,10 @@ def test_verifying_changes_nothing(report: SeriesReport, tmp_path: Path) -> None
     verify_series(report)
     assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in tmp_path.rglob("*")} == before
     assert not [name for name in os.listdir(report.folder) if name.startswith(".")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir(mode=0o111)
+    with pytest.raises(PermissionError):
+        records(tmp_path / "out")

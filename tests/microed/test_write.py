@@ -158,6 +158,13 @@ def test_mrc_files_are_exact_and_of_one_mode(tmp_path: Path, capsys: pytest.Capt
             assert braggio.read(path).dtype == np.int32
 
 
+def test_mrc_files_of_a_stack_keep_its_pixel_size(tmp_path: Path) -> None:
+    braggio.write(tmp_path / "a.mrc", np.ones((2, 3, 4), np.int16), pixel_size=2.5)
+    report = convert_series(tmp_path / "a.mrc", tmp_path / "out", mrc=True)
+    for path in report.outputs[2:]:
+        assert braggio.open(path).pixel_size == (2.5, 2.5, 2.5)  # type: ignore[attr-defined]
+
+
 def test_mrc_that_would_round_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     frames = [np.array([[0, 2**24 + 1]], "int32")]
     with pytest.raises(LimitError, match="2\\^24"):

@@ -38,18 +38,18 @@ def _stats(file: str, permissive: bool) -> list[dict[str, Any]]:
     import numpy as np
 
     from braggio import formats
-    from braggio.errors import FormatError
+    from braggio.errors import FormatError, about
     from braggio.kernels import frame_stats
 
     frames = []
-    with formats.open(file, permissive=permissive) as stack:
+    with about(file), formats.open(file, permissive=permissive) as stack:
         for index, frame in enumerate(stack.frames()):
             finite = np.isfinite(frame)
             if not finite.all():
                 row, column = divmod(int(np.argmin(finite)), frame.shape[1])
                 found = f"NaN or infinity at row {row}, column {column}"
                 raise FormatError(path=file, field=f"frame {index}", expected="finite pixels", found=found)
-            frames.append(frame_stats(frame))
+            frames.append(frame_stats(frame.astype(np.float32) if frame.dtype == np.float16 else frame))
     return [{"min": each.min, "max": each.max, "mean": each.mean, "std": each.std} for each in frames]
 
 
@@ -58,11 +58,13 @@ def _plain(value: Any) -> Any:
 
 
 def _text(facts: dict[str, Any]) -> str:
+    from braggio.errors import printable
+
     rows, columns = facts["frame_shape"]
     lines = [f"{facts['path']}: {facts['format']}, {facts['nframes']} frame(s) of {columns} x {rows} {facts['dtype']}"]
-    lines += [f"  {key:24} {value}" for key, value in facts["header"].items()]
+    lines += [f"  {key:24} {printable(str(value))}" for key, value in facts["header"].items()]
     for index, each in enumerate(facts.get("stats", [])):
         lines.append(
-            f"  frame {index}: min {each['min']:g} max {each['max']:g} mean {each['mean']:g} std {each['std']:g}"
+            f"  frame {index}: min {each['min']:.12g} max {each['max']:.12g} mean {each['mean']:g} std {each['std']:g}"
         )
     return "\n".join(lines)

@@ -27,14 +27,14 @@ def add_reporting(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_overwriting(parser: argparse.ArgumentParser) -> None:
-    """What happens to outputs that exist."""
+def add_overwriting(
+    parser: argparse.ArgumentParser, *, update: str = "replace them when their inputs or options have changed"
+) -> None:
+    """What happens to outputs that exist; `update` says when -u replaces them."""
     group = parser.add_argument_group("outputs that exist (refused by default)").add_mutually_exclusive_group()
     group.add_argument("-f", "--force", action="store_true", help="replace them")
     group.add_argument("-n", "--no-clobber", action="store_true", help="leave them, and count the item as skipped")
-    group.add_argument(
-        "-u", "--update", action="store_true", help="replace them when their inputs or options have changed"
-    )
+    group.add_argument("-u", "--update", action="store_true", help=update)
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
 

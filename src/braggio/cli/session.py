@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import math
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from braggio.errors import BraggioError, DataWarning, OutputError, UnsafeError
+from braggio.errors import BraggioError, DataWarning, OutputError, UnsafeError, printable
 
 DONE, FAILED, REFUSED, OUTPUT, RESUMABLE = 0, 1, 4, 5, 75
 SCHEMA = "braggio/1"
@@ -39,9 +40,9 @@ class Session:
     def event(self, kind: str, text: str, **facts: Any) -> None:
         """Something happened: `text` for people, `facts` for programs."""
         if self.json:
-            print(json.dumps({"schema": SCHEMA, "event": kind, **facts}, default=str), flush=True)
+            print(_json({"schema": SCHEMA, "event": kind, **facts}), flush=True)
         elif text and not self.quiet:
-            print(text, flush=True)
+            print("\n".join(map(_shown, text.split("\n"))), flush=True)
 
     def done(self, text: str, **facts: Any) -> None:
         """An item is done."""
@@ -68,6 +69,8 @@ class Session:
         """Errors of braggio and of the system inside are counted, not raised."""
         try:
             yield
+        except BrokenPipeError:  # nobody reads what we print
+            raise
         except (BraggioError, OSError, ValueError, MemoryError) as error:
             self.failed(error, **facts)
 
@@ -93,7 +96,7 @@ class Session:
 
     def warn(self, message: Warning | str, *_: Any, **__: Any) -> None:
         """In the place of ``warnings.showwarning``."""
-        text = " ".join(str(message).splitlines())
+        text = printable(str(message))
         if self.json:
             self.event("warning", "", message=text)
         elif not self.quiet:
@@ -172,7 +175,28 @@ def _severity(error: BaseException | str) -> int:
 def _one_line(error: BaseException | str) -> str:
     if isinstance(error, OSError) and not isinstance(error, BraggioError) and error.strerror:
         error = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(str(error).splitlines()) or type(error).__name__
+    return printable(str(error)) or type(error).__name__
+
+
+def _shown(line: str) -> str:
+    """A line that is not for a terminal to obey, tabs aside."""
+    return "\t".join(map(printable, line.split("\t")))
+
+
+def _json(event: dict[str, Any]) -> str:
+    """One line; JSON has no NaN and no infinity, so they become null."""
+    try:
+        return json.dumps(event, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(event), default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return list(map(_finite, value))
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Terminated(BaseException):

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from braggio.cli.options import add_opening, add_reporting
+from braggio.cli.options import add_opening, add_reporting, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -19,8 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="image files; stacks give a tile per frame")
     parser.add_argument("-o", "--output", metavar="PNG", help="the picture (default: <first file>.png here)")
     parser.add_argument("-f", "--force", action="store_true", help="replace the picture")
-    parser.add_argument("--most", type=int, default=24, metavar="N", help="tiles at most, evenly spaced (default 24)")
-    parser.add_argument("--size", type=int, default=256, metavar="PX", help="edge of a tile (default 256)")
+    parser.add_argument(
+        "--most", type=positive, default=24, metavar="N", help="tiles at most, evenly spaced (default 24)"
+    )
+    parser.add_argument("--size", type=positive, default=256, metavar="PX", help="edge of a tile (default 256)")
     add_opening(parser)
     add_reporting(parser)
 
@@ -32,8 +34,11 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     tiles: list[Tile] = []
     frames: list[tuple[str, int, int]] = []
     from braggio import formats
+    from braggio.errors import OutputError
     from braggio.xfel.picture import draw, is_detector_image
 
+    if arguments.output and any(_same(arguments.output, file) for file in arguments.files):
+        raise OutputError("is an input; choose another name", path=arguments.output)
     placed = [file for file in arguments.files if os.path.isfile(file) and is_detector_image(file)]
     if placed and len(arguments.files) == 1:
         output = arguments.output or f"{Path(placed[0]).stem}.png"
@@ -48,7 +53,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             continue
         with session.item(input=file), formats.open(file, permissive=arguments.permissive) as stack:
             frames += [(file, index, stack.nframes) for index in range(stack.nframes)]
-    step = max(1, -(-len(frames) // max(1, arguments.most)))
+    step = max(1, -(-len(frames) // arguments.most))
     for file, index, count in frames[::step]:
         with session.item(input=file):
             tiles.append(_tile(file, index, count, arguments.permissive, arguments.size))
@@ -59,6 +64,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     count = len(frames) + len(placed)
     text = f"{output}: {len(tiles)} of {count} frame(s)"
     session.done(text, output=os.fspath(output), tiles=len(tiles), frames=count)
+
+
+def _same(output: str, file: str) -> bool:
+    return os.path.exists(output) and os.path.exists(file) and os.path.samefile(output, file)
 
 
 def _assembled_tile(file: str, size: int) -> Tile:

@@ -15,9 +15,10 @@ import io
 import os
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
+from inspect import signature
 from typing import IO, Any, cast
 
 import numpy as np
@@ -212,6 +213,14 @@ def _choose(source: Source, path: str | None) -> Format:
     return chosen
 
 
+def _check_options(chosen: Format, options: Mapping[str, Any]) -> None:
+    for name in options:
+        try:
+            signature(chosen.open).bind(None, None, permissive=False, **{name: None})
+        except TypeError:
+            raise UnsupportedError(f"no option for {chosen.title} files", field=name) from None
+
+
 def open(
     file: str | os.PathLike[str] | bytes | IO[bytes],
     *,
@@ -241,6 +250,8 @@ def open(
     ------
     FormatError
         Not a file of the format, or one that contradicts itself; TruncatedError when it ends too early.
+    UnsupportedError
+        One of a kind that is not handled, or an option that the format does not have.
     OSError
         The file cannot be read.
 
@@ -255,6 +266,7 @@ def open(
     with about(path):
         try:
             chosen = named(format) if format else _choose(source, path)
+            _check_options(chosen, options)
             return chosen.open(source, path, permissive=permissive, **options)
         except FormatError as error:
             if not error.message and (seems := _describe(source)):

@@ -9,10 +9,9 @@ labelled are given back in it.
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -27,6 +26,7 @@ from braggio.kernels.stats import FrameStats, combined, from_core
 from braggio.model.frames import FrameStack
 
 MODES = {"int8": 0, "int16": 1, "float32": 2, "complex64": 4, "uint16": 6, "float16": 12}
+MAX_CELL = float(np.finfo(np.float32).max)  # angstrom: what the header holds
 MAX_EXACT = 1 << 24  # float32 holds every integer up to this size
 _SOURCE_DTYPE = re.compile(r"braggio: source dtype (u?int(?:8|16|32)|float64)")
 _FEI = ("FEI1", "FEI2")
@@ -141,11 +141,13 @@ def open_mrc(
     """
     fields, layout = parse_mrc(source)
     if fields["map"][:3] != b"MAP":
-        error = FormatError(field="magic", expected="'MAP '", found=repr(fields["map"].decode("latin-1")), offset=208)
+        error = FormatError(
+            path=path, field="magic", expected="'MAP '", found=repr(fields["map"].decode("latin-1")), offset=208
+        )
         if not permissive:
             raise error
         warnings.warn(str(error), DataWarning, stacklevel=3)
-    check_end(layout, source, permissive=permissive)
+    check_end(layout, source, path, permissive=permissive)
     stack = MrcFrames(source, layout, format="mrc", header=fields, path=path)
     stack.single = fields["ispg"] == 0 and layout.nframes == 1
     if fields["mode"] == 101:
@@ -156,6 +158,13 @@ def open_mrc(
         if recorded:
             stack.dtype = np.dtype(recorded[-1])
     return stack
+
+
+def known_pixel_size(stack: FrameStack) -> tuple[float, ...] | None:
+    """Pixel size along x, y and z of an MRC file that tells it; that along x where it does not tell another."""
+    if not isinstance(stack, MrcFrames) or not stack.pixel_size[0] > 0:
+        return None
+    return tuple(size if size > 0 else stack.pixel_size[0] for size in stack.pixel_size)
 
 
 def mode_choices(name: str, *, lossy: bool) -> list[tuple[str, tuple[int, int] | None]]:
@@ -180,7 +189,7 @@ def write_mrc(
     *,
     overwrite: bool = False,
     lossy: bool = False,
-    pixel_size: float | None = None,
+    pixel_size: float | Sequence[float] | None = None,
     volume: bool = False,
     labels: Sequence[str] = (),
     stored: str | None = None,
@@ -191,8 +200,8 @@ def write_mrc(
     ----------
     lossy : bool
         Allow int32 beyond 2^24 and float64 to be rounded to float32.
-    pixel_size : float, optional
-        In angstrom, for the cell; by default that of an MRC source, else 1.
+    pixel_size : float or three of them, optional
+        In angstrom, along x, y and z, for the cell; by default that of an MRC source, else 1.
     volume : bool
         A volume (ispg 1, mz = nz) instead of an image stack (ispg 0, mz = 1).
     labels : sequence of str
@@ -213,8 +222,10 @@ def write_mrc(
         A value that no MRC mode holds exactly, without `lossy`.
     """
     if pixel_size is None:
-        pixel_size = stack.pixel_size[0] if isinstance(stack, MrcFrames) and stack.pixel_size[0] > 0 else 1.0
-    if not (math.isfinite(pixel_size) and pixel_size > 0):
+        pixel_size = known_pixel_size(stack) or 1.0
+    sizes = tuple(map(float, pixel_size)) if isinstance(pixel_size, Iterable) else (float(pixel_size),) * 3
+    cell = [size * edge for size, edge in zip(sizes, (*stack.frame_shape[::-1], stack.nframes), strict=True)]
+    if not all(0 < edge <= MAX_CELL for edge in cell):
         raise GeometryError(field="pixel_size", expected="a positive number of angstrom", found=pixel_size)
     choices = [choice for choice in mode_choices(stack.dtype.name, lossy=lossy) if stored in (None, choice[0])]
     for chosen, exact_range in choices:
@@ -225,7 +236,7 @@ def write_mrc(
             text = [*labels]
             if chosen != stack.dtype.name and not (lossy and _rounds(stack.dtype, chosen, stats)):
                 text.append(f"braggio: source dtype {stack.dtype.name}")
-            part.write(_header(stack, MODES[chosen], stats, pixel_size, volume, text), 0)
+            part.write(_header(stack, MODES[chosen], stats, sizes, volume, text), 0)
             part.publish(overwrite=overwrite)
             return stats
     raise LimitError(
@@ -307,14 +318,14 @@ def _header_dtype() -> np.dtype[Any]:
 
 
 def _header(
-    stack: FrameStack, mode: int, stats: FrameStats, pixel_size: float, volume: bool, labels: Sequence[str]
+    stack: FrameStack, mode: int, stats: FrameStats, sizes: Sequence[float], volume: bool, labels: Sequence[str]
 ) -> bytes:
     ny, nx = stack.frame_shape
     header = np.zeros((), _header_dtype())
     mz = stack.nframes if volume else 1
     for name, value in {"nx": nx, "ny": ny, "nz": stack.nframes, "mode": mode, "mx": nx, "my": ny, "mz": mz}.items():
         header[name] = value
-    header["cella"] = (nx * pixel_size, ny * pixel_size, mz * pixel_size)
+    header["cella"] = tuple(edge * size for edge, size in zip((nx, ny, mz), sizes, strict=True))
     header["cellb"] = (90, 90, 90)
     header["mapc"], header["mapr"], header["maps"] = 1, 2, 3
     # MRC2014's marks of statistics that were not determined: complex numbers have no order, and NaN has no place in it.

@@ -66,7 +66,7 @@ def open_smv(source: Source, path: str | None = None, *, permissive: bool = Fals
         Accept bytes after the frame, with a DataWarning, and a header without BYTE_ORDER as little-endian.
     """
     entries, layout = parse_smv(source, strict=not permissive)
-    check_end(layout, source, permissive=permissive)
+    check_end(layout, source, path, permissive=permissive)
     header: dict[str, Any] = {}
     for key, value in entries:
         header.setdefault(key.decode("latin-1"), _number(value.decode("latin-1")))
@@ -116,7 +116,7 @@ def header_text(
         raise MetadataError(field="HEADER_BYTES", expected="a multiple of 512, at most 16 MiB", found=header_bytes)
     rows, columns = shape
     values: dict[str, Any] = {
-        **header,
+        **{key: value for key, value in header.items() if key != "Data_type"},  # TYPE, as d*TREK and fabio have it
         "HEADER_BYTES": f"{header_bytes:5d}",
         "DIM": 2,
         "BYTE_ORDER": "little_endian",

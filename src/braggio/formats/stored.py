@@ -148,13 +148,17 @@ def narrowed(array: NDArray[Any]) -> NDArray[Any]:
     )
 
 
-def check_end(layout: FrameLayout, source: Source, *, permissive: bool) -> None:
+def check_end(layout: FrameLayout, source: Source, path: str | None, *, permissive: bool) -> None:
     """The file must end where its last frame does; `permissive` turns the error into a DataWarning."""
     extra = source.size - layout.extent
     if extra == 0:
         return
     error = FormatError(
-        f"{extra} trailing bytes", field="file size", expected=f"{layout.extent} bytes", found=f"{source.size} bytes"
+        f"{extra} trailing bytes",
+        path=path,
+        field="file size",
+        expected=f"{layout.extent} bytes",
+        found=f"{source.size} bytes",
     )
     if not permissive:
         raise error

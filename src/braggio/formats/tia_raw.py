@@ -43,7 +43,7 @@ def open_tia_raw(
         Give the rows last first; recorded as ``header["flip"]``.
     """
     fields, layout = parse_tia_raw(source)
-    check_end(layout, source, permissive=permissive)
+    check_end(layout, source, path, permissive=permissive)
     if flip:
         layout = layout.flipped()
     return StoredFrames(source, layout, format="tia_raw", header={**fields, "flip": flip}, path=path, single=True)

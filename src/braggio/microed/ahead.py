@@ -55,7 +55,8 @@ class Ahead:
     ) -> list[dict[str, Any]]:
         names = [self._todo.task.name(frame.ref, ".pixels") for frame in group]
         paths = [self._staging.path(name) for name in names]
-        dates = [frame_date(frame.stack, frame.ref) for frame in group]
+        given = self._todo.task.geometry.date
+        dates = [given or frame_date(frame.stack, frame.ref) for frame in group]
         written = write_clamped(
             streams,
             list(map(str, paths)),

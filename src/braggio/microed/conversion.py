@@ -65,6 +65,8 @@ class Conversion:
     def begin(self, *, overwrite: bool, shared: bool = False) -> Staging:
         """Refuse what cannot be written; the staging folder, to be used as a context."""
         _check_inputs_safe(self.task, self.staging)
+        if overwrite:
+            self._check_others_safe()
         self.staging.begin([*self.task.outputs(), self.record], overwrite=overwrite, shared=shared)
         return self.staging
 
@@ -73,6 +75,18 @@ class Conversion:
         if self.given["offset"] is not None:
             return int(self.given["offset"])
         return certain_offset(self.task.policy, minimum, max_offset=self.given["max_offset"])
+
+    def _check_others_safe(self) -> None:
+        """No output may replace one of another series: of ``x_1.ser`` and ``x_1.bin`` both are ``x_1.img``."""
+        name, target = self.task.frames.series.name, self.staging.target
+        ours = {output for output in self.task.outputs() if os.path.lexists(target / output)}
+        for record in sorted(target.glob(f"*{record_name('')}")) if ours else ():
+            other = record.name.removesuffix(record_name(""))
+            # Outputs begin with the name of their series, unless it has none; that spares reading most records.
+            if other == name or not (other.startswith(name) or name.startswith(other) or "series" in (other, name)):
+                continue
+            if taken := ours & _outputs_of(record):
+                raise OutputError(f"is of the series in {record}; choose another folder", path=target / min(taken))
 
     def scanned(self, scanned: Sequence[FrameStats]) -> Task:
         """The task of the second pass, which the minima of all frames decide."""
@@ -172,9 +186,10 @@ def _check_given(offset: int | None, pedestal: float | None, max_offset: int, sa
     for name, whole in (("offset", offset), ("max_offset", max_offset)):
         if whole is not None and (not isinstance(whole, int) or abs(whole) > LARGEST_OFFSET):
             raise LimitError(field=name, expected="an integer within 2^30 of 0", found=repr(whole))
-    for name, number in (("pedestal", pedestal), ("saturation", saturation)):
-        if number is not None and not math.isfinite(number):
-            raise LimitError(field=name, expected="a finite number", found=number)
+    if pedestal is not None and not math.isfinite(pedestal):
+        raise LimitError(field="pedestal", expected="a finite number", found=pedestal)
+    if saturation is not None and not 0 < saturation < math.inf:
+        raise LimitError(field="saturation", expected="a positive number of counts", found=saturation)
 
 
 def _check_inputs_safe(task: Task, staging: Staging) -> None:
@@ -185,6 +200,13 @@ def _check_inputs_safe(task: Task, staging: Staging) -> None:
         with suppress(FileNotFoundError, NotADirectoryError):  # what does not exist is no input
             if _identity(path) in inputs:
                 raise OutputError("is an input; choose another folder", path=path)
+
+
+def _outputs_of(record: Path) -> set[str]:
+    try:
+        return {path.name for path in read_record(record).outputs}
+    except (BraggioError, OSError):
+        return set()
 
 
 def _identities(task: Task) -> set[tuple[int, int]]:

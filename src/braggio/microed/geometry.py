@@ -137,6 +137,8 @@ class Geometry:
         for name in ("osc_start", "two_theta"):
             if getattr(self, name) is not None:
                 _require(name, getattr(self, name), unit="degrees")
+        if self.exposure_time is not None and math.isinf(self.exposure_time * 1000):  # ACC_TIME has milliseconds
+            raise GeometryError(field="exposure_time", expected="one of a frame, s", found=self.exposure_time)
         if self.osc_range is not None:
             _require("osc_range", self.osc_range, nonzero=True, unit="degrees")
         if self.beam_convention not in BEAM_CONVENTIONS:
@@ -174,7 +176,15 @@ class Geometry:
         """Angle at the start of frame `number`; `first` is the lowest number of the series. Gaps shift nothing."""
         origin = first if self.first_frame is None else self.first_frame
         step = DEFAULT_OSC_RANGE if self.osc_range is None else self.osc_range
-        return (self.osc_start or 0.0) + (number - origin) * step
+        try:
+            angle = (self.osc_start or 0.0) + (number - origin) * step
+        except OverflowError:  # an integer beyond all floats
+            angle = math.inf
+        if not math.isfinite(angle):
+            raise GeometryError(
+                "too large", field=f"angle of frame {number}", expected="finite degrees", found=f"{step} a frame"
+            )
+        return angle
 
     def header(self, number: int, first: int, shape: tuple[int, int], date: datetime.datetime) -> dict[str, Any]:
         """SMV header values of one frame.
@@ -228,5 +238,8 @@ def unix_date(date: datetime.datetime) -> str:
     'Wed Jun 06 09:43:09 2007'
     """
     if date.tzinfo is not None:
-        date = date.astimezone(datetime.UTC)
+        try:
+            date = date.astimezone(datetime.UTC)
+        except OverflowError as error:
+            raise GeometryError(field="date", expected="years 1 to 9999 in UTC", found=date.isoformat()) from error
     return date.ctime().replace("  ", " 0")

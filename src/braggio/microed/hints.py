@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 from braggio.microed.policy import TOP
 from braggio.microed.report import SeriesReport
+from braggio.microed.series import split_name
 
 
 def trusted_range(report: SeriesReport, saturation: float | None = None) -> tuple[float, float]:
@@ -19,7 +22,10 @@ def trusted_range(report: SeriesReport, saturation: float | None = None) -> tupl
 
 def _masked(report: SeriesReport, mask: str) -> str:
     """The file name with `mask` for the digits of the frame number: # for DIALS, ? for XDS."""
-    name = report.frames[0].output
+    first = report.frames[0]
+    name = first.output
+    if len(report.frames) == 1 and split_name(first.input)[1] is None:
+        return name  # digits at its end count no frames
     stem = name.removesuffix(".img")
     digits = len(stem) - len(stem.rstrip("0123456789"))
     return stem[: len(stem) - digits] + mask * digits + ".img"
@@ -38,7 +44,10 @@ def dials_line(report: SeriesReport, saturation: float | None = None) -> str:
     """
     low, high = trusted_range(report, saturation)
     trusted = f"panel.trusted_range={low:.12g},{high:.12g}"
-    return f"dials.import template={_masked(report, '#')} panel.pedestal={report.offset:.12g} {trusted}"
+    template = f"template={_masked(report, '#')}"
+    if shlex.quote(template.replace("#", "")) != template.replace("#", ""):  # within a word, # needs no quotes
+        template = shlex.quote(template)
+    return f"dials.import {template} panel.pedestal={report.offset:.12g} {trusted}"
 
 
 def xds_lines(report: SeriesReport, saturation: float | None = None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -177,11 +178,14 @@ def read_record(path: str | Path) -> SeriesReport:
 def _check(report: SeriesReport) -> None:
     """A record is a file like any other: its values are checked before anyone uses them."""
     good = {
-        "offset": isinstance(report.offset, int),
-        "pedestal": isinstance(report.pedestal, (int, float)),
+        "offset": isinstance(report.offset, int) and _is_number(report.offset),
+        "pedestal": _is_number(report.pedestal),
+        "wavelength": _is_number(report.wavelength),
         "shape": len(report.shape) == 2 and all(isinstance(edge, int) and edge > 0 for edge in report.shape),
         "header_bytes": isinstance(report.header_bytes, int) and report.header_bytes >= 512,
         "frames": len(report.frames) > 0,
+        "input": all(isinstance(frame.input, str) for frame in report.frames),
+        "osc_start": all(_is_number(frame.osc_start) for frame in report.frames),
         "output": all(
             name == os.path.basename(name) and name not in ("", ".", "..")
             for name in (*(frame.output for frame in report.frames), *report.mrc)
@@ -190,6 +194,11 @@ def _check(report: SeriesReport) -> None:
     for field, right in good.items():
         if not right:
             raise FormatError("not the record of a series", field=f"record, {field}", found="a value that cannot be")
+
+
+def _is_number(value: object) -> bool:
+    """One that a float can hold."""
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
 def frame_report(values: dict[str, Any]) -> FrameReport:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -15,7 +15,7 @@ from braggio.batch.workers import Progress, in_groups, prepared
 from braggio.errors import BraggioError, FormatError, MetadataError, about
 from braggio.formats.stored import StoredFrames, Stream, streamed
 from braggio.kernels.stats import LOW_FRACTION, FrameStats, from_core
-from braggio.microed.series import Series, find_series, group_series
+from braggio.microed.series import Series, find_series, group_series, plain
 from braggio.model.frames import FrameStack
 
 
@@ -158,7 +158,8 @@ def series_frames(files: Files, **options: Any) -> Frames:
             path=series.files[0], field="frames", expected="1 frame per file in a series of files", found=first.nframes
         )
     path = str(series.files[0])
-    if first.nframes > 1:
+    if first.nframes > 1:  # the number in the file's name is not a frame's
+        series = replace(series, prefix=plain(series.files[0]).stem)
         refs = [FrameRef(path, index, index + 1) for index in range(first.nframes)]
     else:
         refs = [FrameRef(str(file), 0, number) for file, number in zip(series.files, series.numbers, strict=True)]

@@ -158,6 +158,8 @@ def files_of(place: str | os.PathLike[str]) -> list[Path]:
     MetadataError
         There are none.
     """
+    if not os.fspath(place):  # to Path that is the current folder; to a user, a variable that was never set
+        raise MetadataError(field="series", expected="a folder, file or pattern", found="''")
     path = Path(place)
     if path.is_dir():
         found = [

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from braggio.errors import MetadataError
 from braggio.formats.smv import header_text
 from braggio.microed.geometry import Geometry
 from braggio.microed.policy import ZeroPoint
@@ -118,4 +119,9 @@ def frame_date(stack: FrameStack, ref: FrameRef) -> datetime.datetime:
     """When a frame was taken: from the series, else the time its file was last changed. Never now."""
     times = stack.header.get("time")
     seconds = times[ref.index] if times else int(os.stat(ref.path).st_mtime)
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    try:
+        return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise MetadataError(
+            "give the date", path=ref.path, field="time", expected="years 1 to 9999", found=f"{seconds} s"
+        ) from error

@@ -61,7 +61,8 @@ def records(where: str | os.PathLike[str]) -> list[Path]:
         There is none.
     """
     path = Path(where)
-    found = sorted(path.glob("*.braggio.json")) if path.is_dir() else [path]
+    # Not by glob, to which a folder that may not be read is an empty one.
+    found = sorted(each for each in path.iterdir() if each.match("*.braggio.json")) if path.is_dir() else [path]
     if not found:
         raise MetadataError(
             "no record of a converted series here", path=path, field="record", expected="*.braggio.json"

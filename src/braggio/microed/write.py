@@ -14,7 +14,7 @@ from braggio._core import Clipped, Scratch, clipped, write_clamped
 from braggio.batch.staging import Staging
 from braggio.batch.workers import Progress, in_groups, in_order, prepared
 from braggio.errors import LimitError, OutputError, about
-from braggio.formats.mrc import write_mrc
+from braggio.formats.mrc import known_pixel_size, write_mrc
 from braggio.formats.stored import ArrayFrames, Stream
 from braggio.kernels.stats import FrameStats
 from braggio.microed.report import FrameReport
@@ -75,7 +75,7 @@ def write_frames(
     def prepare(ref: FrameRef) -> _Ready:
         frame = task.frames.open(ref)
         name = task.name(ref, ".img")
-        header = task.header(ref, frame_date(frame.stack, ref))
+        header = task.header(ref, task.geometry.date or frame_date(frame.stack, ref))
         return _Ready(frame, name, header, staging.finished(name, task.smv_bytes))
 
     def work(group: list[_Ready], scratch: Scratch) -> list[_Written]:
@@ -113,7 +113,7 @@ def _write_mrc(task: Task, frame: OpenFrame, staging: Staging) -> None:
     with about(frame.ref.path):
         stack = frame.stack if frame.stack.nframes == 1 else ArrayFrames(frame.stack.read(frame.ref.index))
         size = task.geometry.pixel_size
-        pixel_size = None if size is None else size * ANGSTROM_PER_MM
+        pixel_size = known_pixel_size(frame.stack) if size is None else size * ANGSTROM_PER_MM
         write_mrc(str(path), stack, overwrite=True, stored=task.stored, pixel_size=pixel_size)
 
 

@@ -68,8 +68,10 @@ def _params(task: Task) -> dict[str, Any]:
 
 def _loses(task: Task, out: Path) -> str:
     from braggio.microed import losses, record_name
+    from braggio.microed.scan import series_frames
 
-    return losses(out / record_name(task.name))
+    series = series_frames(_files(task), permissive=bool(task.params.get("permissive"))).series
+    return losses(out / record_name(series.name))  # a stack is named otherwise than its task, which has not opened it
 
 
 # A series knows its own earlier outputs: nothing has to be refused for it.
