@@ -18,8 +18,9 @@ class Inflater {
 
   // `whole`: nothing may follow.
   std::vector<std::uint8_t> all(bool whole = true) {
-    if (bits(4) != 8 || bits(4) != 7) throw std::runtime_error("header");
-    if (bits(8) % 32 != 1) throw std::runtime_error("header check");
+    const unsigned method = bits(8), flags = bits(8);
+    if (method % 16 != 8 || method / 16 > 7 || flags / 32 % 2 != 0) throw std::runtime_error("header");
+    if ((256 * method + flags) % 31 != 0) throw std::runtime_error("header check");
     bool last = false;
     while (!last) {
       last = bits(1) != 0;
