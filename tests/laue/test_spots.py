@@ -8,6 +8,7 @@ import pytest
 from laue import made, reference
 
 from braggio.errors import DataWarning, FormatError, LimitError, MetadataError, OutputError, UnsupportedError
+from braggio.formats.hdf5 import ChunkedStack
 from braggio.formats.mccd_h5 import open_frames
 from braggio.laue import default_output, find_spots, pixel_stats, read_spots
 from braggio.laue.stack import FileStack, MemoryStack, ScratchStack, open_stack
@@ -209,6 +210,24 @@ def test_same_search_same_bytes(tmp_path):
     for threads, file in enumerate(files, 1):
         find_spots(path, file, threads=threads)
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize("chunks", [(200, 32, 32), (200, 96, 101), (150, 40, 101)])
+def test_deep_chunks_stay_within_the_memory(tmp_path, monkeypatch, chunks):
+    frames, _ = made.stack(frames=200, repeat=10, spots=3)
+    path = made.write_mccd_h5(tmp_path / "a.h5", frames, chunks=chunks, compression="gzip")
+    read, sizes = ChunkedStack.read, []
+
+    def noted(self, region, out, *pool):
+        sizes.append(out.nbytes)
+        read(self, region, out, *pool)
+
+    monkeypatch.setattr(ChunkedStack, "read", noted)
+    with open_frames(path) as (chunked, _, _):
+        stack, most = open_stack(chunked, 3 << 20, 2, str(tmp_path))
+        assert isinstance(stack, ScratchStack) and max(sizes) <= most
+        assert all(np.array_equal(stack.frame(i), frame) for i, frame in enumerate(frames))
+        stack.close()
 
 
 @pytest.mark.parametrize("compression", ["gzip", "lzf", "none", "bitshuffle", "zstd", "blosc2"])
