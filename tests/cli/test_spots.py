@@ -52,7 +52,10 @@ def test_json(run, scan):
 
 @pytest.mark.parametrize(
     "words",
-    [["-n", "100"], ["-s", "3,1"], ["-m", "best"], ["-c", "nan"], ["-e", "-1"], ["--memory", "x"], ["-n", "many"]],
+    [
+        *(["-n", "100"], ["-s", "3,1"], ["-m", "best"], ["-c", "nan"], ["-e", "-1"], ["-n", "many"]),
+        *(["--memory", "x"], ["--memory", "5X"], ["--memory", "1e999"], ["--memory", "64KK"]),
+    ],
 )
 def test_wrong_usage_is_2(run, scan, tmp_path, words, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -62,10 +65,18 @@ def test_wrong_usage_is_2(run, scan, tmp_path, words, capsys):
 
 
 def test_bad_data_is_1_and_one_line(run, scan, tmp_path):
-    for words in (["-a", "30"], ["--dataset", "nope"], ["--mask", tmp_path / "no.npy"], ["-o", scan, "-f"]):
+    nothing = tmp_path / "nothing.npy"
+    nothing.touch()
+    for words in (
+        ["-a", "30"],
+        ["--dataset", "nope"],
+        ["--mask", tmp_path / "no.npy"],
+        ["--mask", nothing],
+        ["-o", scan, "-f"],
+    ):
         code, out, err = run("spots", scan, *words)
         assert code == 1 and out == "" and len([line for line in err.splitlines() if "error" in line]) == 1, words
-    assert [path.name for path in tmp_path.iterdir()] == [scan.name]
+    assert sorted(tmp_path.iterdir()) == [nothing, scan]
 
 
 def test_existing_output(run, scan, tmp_path):

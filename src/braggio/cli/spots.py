@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -99,10 +100,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _bytes(text: str) -> int:
     number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
-    size = int(float(number) * _UNITS[unit])
-    if size < 1 << 20:
+    size = float(number) * _UNITS.get(unit, math.nan)
+    if not 1 << 20 <= size < math.inf:
         raise ValueError(text)
-    return size
+    return int(size)
 
 
 _bytes.__name__ = "size of at least 1M"  # what argparse calls it in "invalid ... value"
@@ -167,7 +168,7 @@ def read_mask(path: str) -> Any:
 
         with Image.open(path) as image:
             return np.asarray(image)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise FormatError(str(error), path=path, expected="a mask: .npy, .h5 or an image") from None
