@@ -89,6 +89,7 @@ def mccd_to_hdf5(
     target = os.fspath(output) if output is not None else f"{os.path.splitext(os.fspath(log))[0]}__mccd.h5"
     if not overwrite and os.path.lexists(target):
         raise OutputError("it exists; --overwrite replaces it", path=target)
+    _require_apart(files, os.fspath(log), target)
     angle, laser = _angle(columns, os.fspath(log)), laser_states(columns.get("laser_on"), columns.get("delay"))
     block_size = _block_size(angle, laser)
     shape, headers = _headers(files)
@@ -99,7 +100,8 @@ def mccd_to_hdf5(
     except (OSError, RuntimeError) as error:
         if isinstance(error, FormatError):
             raise
-        raise OutputError(str(error), path=target, errno=getattr(error, "errno", None)) from error
+        number = getattr(error, "errno", None)
+        raise OutputError("" if number else str(error), path=target, errno=number) from error
     finally:
         if os.path.exists(part):
             os.unlink(part)
@@ -110,6 +112,19 @@ def mccd_to_hdf5(
         laser is not None and bool(laser.any()) and not bool(laser.all()),
         block_size,
     )
+
+
+def _require_apart(files: list[Path], log: str, target: str) -> None:
+    """Each image once, and the output none of the inputs."""
+    names = [os.path.realpath(path) for path in files]
+    if os.path.realpath(target) in (*names, os.path.realpath(log)):
+        raise OutputError(path=target, field="output", expected="another file than the inputs", found="one of them")
+    rows: dict[str, int] = {}
+    for row, name in enumerate(names, 1):
+        first = rows.setdefault(name, row)
+        if first != row:
+            found = f"{files[row - 1].name} in rows {first} and {row}"
+            raise MetadataError(path=log, field="file", expected="every image once", found=found)
 
 
 def _angle(columns: dict[str, NDArray[Any]], path: str) -> NDArray[np.float64]:
