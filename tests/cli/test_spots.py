@@ -1,6 +1,7 @@
 """``braggio spots``, ``lu_hdf2spots`` and ``braggio mccd2h5`` from the command line."""
 
 import json
+import os
 
 import h5py
 import numpy as np
@@ -77,6 +78,15 @@ def test_bad_data_is_1_and_one_line(run, scan, tmp_path):
         code, out, err = run("spots", scan, *words)
         assert code == 1 and out == "" and len([line for line in err.splitlines() if "error" in line]) == 1, words
     assert sorted(tmp_path.iterdir()) == [nothing, scan]
+
+
+@pytest.mark.parametrize("durable", [[], ["--durable"]])
+def test_outputs_that_are_no_files(run, scan, tmp_path, durable):
+    os.mkfifo(tmp_path / "pipe")
+    for words in (["-o", tmp_path / "pipe"], ["-o", scan]):
+        code, _, err = run("spots", scan, "-f", *words, *durable)
+        assert code == 1 and "output: expected a" in err and (tmp_path / "pipe").is_fifo() and h5py.is_hdf5(scan)
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "pipe", scan]
 
 
 def test_existing_output(run, scan, tmp_path):

@@ -151,6 +151,8 @@ def test_the_output_is_none_of_the_inputs(tmp_path):
     for output in (log, tmp_path / "link.h5", tmp_path / "f_002.mccd"):
         with pytest.raises(OutputError, match="than the inputs"):
             mccd_to_hdf5(log, output, overwrite=True)
+    with pytest.raises(OutputError, match="found a folder"):
+        mccd_to_hdf5(log, tmp_path, overwrite=True)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

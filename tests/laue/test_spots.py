@@ -1,5 +1,6 @@
 """find_spots against brute force, on arrays and through files."""
 
+import os
 import warnings
 
 import h5py
@@ -495,3 +496,9 @@ def test_outputs_that_must_not_be_written(tmp_path):
     assert (tmp_path / "s.h5").read_bytes() == b"old"
     with pytest.raises(OutputError):
         find_spots(path, tmp_path / "no/such/folder.h5")
+    os.mkfifo(tmp_path / "pipe")
+    for output in (tmp_path / "pipe", tmp_path):
+        for source in (path, made.stack(frames=20, spots=1)[0]):
+            with pytest.raises(OutputError, match="expected a file"):
+                find_spots(source, output, overwrite=True)
+    assert (tmp_path / "pipe").is_fifo()

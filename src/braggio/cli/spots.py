@@ -116,6 +116,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from braggio.batch.staging import durably
     from braggio.errors import BraggioError
     from braggio.laue import Options, default_output, find_spots
+    from braggio.laue.spots import check_output
 
     options = _options(arguments)
     try:
@@ -126,10 +127,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     if arguments.alpha is not None and arguments.method != "kruskal":
         session.warn("-A is of no use without -m kruskal")
     output = arguments.output or default_output(arguments.file)
-    same = os.path.realpath(output) == os.path.realpath(arguments.file)  # which find_spots refuses
+    check_output(arguments.file, output, overwrite=arguments.force)  # `durably` would not
     with (
         session.progress(os.path.basename(arguments.file)) as progress,
-        durably(output, overwrite=arguments.force, durable=arguments.durable and not same) as place,
+        durably(output, overwrite=arguments.force, durable=arguments.durable) as place,
     ):
         report = find_spots(
             arguments.file,

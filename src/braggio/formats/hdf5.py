@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import deflate_shuffled
-from braggio.errors import FormatError, LimitError, TruncatedError, UnsupportedError
+from braggio.errors import FormatError, LimitError, OutputError, TruncatedError, UnsupportedError
 
 GZIP, SHUFFLE = 1, 2  # HDF5 filter numbers
 FILTER_NAMES = {
@@ -80,6 +80,22 @@ def write_map(file: Any, name: str, values: NDArray[Any], pool: Executor) -> Non
     starts = range(0, height, rows)
     for start, stream in zip(starts, pool.map(encode, starts), strict=True):
         dataset.id.write_direct_chunk((start, 0), stream)
+
+
+def require_place(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuse an output that exists, and to replace anything but a file.
+
+    Raises
+    ------
+    OutputError
+    """
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
+        raise OutputError("it exists; --overwrite replaces it", path=path)
+    if not os.path.isfile(path) and not os.path.islink(path):
+        found = "a folder" if os.path.isdir(path) else "a device or pipe"
+        raise OutputError(path=path, field="output", expected="a file", found=found)
 
 
 def frame_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from braggio._core import Source, part_name
 from braggio.batch.workers import streamed
 from braggio.errors import FormatError, MetadataError, OutputError, about
-from braggio.formats.hdf5 import GZIP_LEVEL, encode_gzip
+from braggio.formats.hdf5 import GZIP_LEVEL, encode_gzip, require_place
 from braggio.formats.lauecollect import ANGLES, read_log
 from braggio.formats.mccd import UNITS, open_mccd
 from braggio.formats.mccd_h5 import laser_states
@@ -87,8 +87,7 @@ def mccd_to_hdf5(
     folder = Path(raw) if raw is not None else Path(log).parent
     files = [folder / os.path.basename(str(name).replace("\\", "/")) for name in columns["file"]]
     target = os.fspath(output) if output is not None else f"{os.path.splitext(os.fspath(log))[0]}__mccd.h5"
-    if not overwrite and os.path.lexists(target):
-        raise OutputError("it exists; --overwrite replaces it", path=target)
+    require_place(target, overwrite=overwrite)
     _require_apart(files, os.fspath(log), target)
     angle, laser = _angle(columns, os.fspath(log)), laser_states(columns.get("laser_on"), columns.get("delay"))
     block_size = _block_size(angle, laser)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from braggio._core import part_name
 from braggio.errors import OutputError, UnsupportedError
-from braggio.formats.hdf5 import GZIP_LEVEL, write_map
+from braggio.formats.hdf5 import GZIP_LEVEL, require_place, write_map
 from braggio.formats.spots_h5.columns import column_names
 
 ROWS = 1 << 16  # of the spot table, written at once
@@ -43,7 +43,7 @@ class SpotsWriter:
     Raises
     ------
     OutputError
-        The output exists, or cannot be written.
+        The output exists, is no file, or cannot be written.
     """
 
     def __init__(
@@ -61,8 +61,7 @@ class SpotsWriter:
 
         self.path = path
         self._overwrite = overwrite
-        if not overwrite and os.path.lexists(path):
-            raise OutputError("it exists; --overwrite replaces it", path=path)
+        require_place(path, overwrite=overwrite)
         self._gzip = compression == "gzip"
         filters = _filters(compression)
         self._part = part_name(os.path.abspath(path))
