@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -78,6 +80,34 @@ def test_bad_data_is_1_and_one_line(run, scan, tmp_path):
         code, out, err = run("spots", scan, *words)
         assert code == 1 and out == "" and len([line for line in err.splitlines() if "error" in line]) == 1, words
     assert sorted(tmp_path.iterdir()) == [nothing, scan]
+
+
+@pytest.mark.parametrize("words", [[], ["--durable"], ["-C", "lzf"], ["-C", "none"]])
+def test_a_full_disk(tmp_path, words):
+    """Code 5 wherever the disk is full, as a limit of the process makes it; what was there stays."""
+    scan = made.write_mccd_h5(tmp_path / "x__mccd.h5", made.stack(frames=20, spots=1)[0])
+    output = tmp_path / "x__spots.h5"
+    output.write_bytes(b"old")
+    for limit in (2048, 20_000, 60_000):
+        done = limited(limit, "spots", scan, "-f", *words)
+        assert done.returncode == 5 and done.stderr.endswith("x__spots.h5: File too large\n"), done.stderr
+        assert output.read_bytes() == b"old" and sorted(tmp_path.iterdir()) == [scan, output]
+
+
+def test_a_full_disk_of_mccd2h5(tmp_path):
+    made.mccd(tmp_path / "f.mccd", np.random.default_rng(0).integers(0, 999, (96, 101)).astype(np.uint16))
+    (tmp_path / "scan.log").write_text("#file\tangle[deg]\nf.mccd\t1.5\n")
+    before = sorted(tmp_path.iterdir())
+    for limit in (2048, 12_000, 30_000):
+        done = limited(limit, "mccd2h5", tmp_path / "scan.log")
+        assert done.returncode == 5 and done.stderr.endswith("scan__mccd.h5: File too large\n"), done.stderr
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def limited(size, *words):
+    code = "import resource, sys; size = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
+    code += "from braggio.cli import main; raise SystemExit(main(sys.argv[2:]))"
+    return subprocess.run([sys.executable, "-c", code, str(size), *words], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("durable", [[], ["--durable"]])

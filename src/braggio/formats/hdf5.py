@@ -7,6 +7,7 @@ filtered by gzip and shuffle are read so; any other filter goes through h5py und
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import zlib
@@ -96,6 +97,46 @@ def require_place(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     if not os.path.isfile(path) and not os.path.islink(path):
         found = "a folder" if os.path.isdir(path) else "a device or pipe"
         raise OutputError(path=path, field="output", expected="a file", found=found)
+
+
+class OutputFile(io.FileIO):
+    """A new file for h5py to write to, which keeps to itself what the disk did not take.
+
+    HDF5 2.0 crashes the process when it closes a file that could not be written, so it is not told; `check` tells.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "x+")
+        self._error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """All of it, or note why not."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest and self._error is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self._error = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """To that size, or note why not."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+            return self.tell()
+
+    def check(self, path: str) -> None:
+        """Raise what was noted, about the file of the final name `path`.
+
+        Raises
+        ------
+        OutputError
+        """
+        if self._error is not None:
+            raise OutputError(path=path, errno=self._error.errno)
 
 
 def frame_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from braggio._core import Source, part_name
 from braggio.batch.workers import streamed
 from braggio.errors import FormatError, MetadataError, OutputError, about
-from braggio.formats.hdf5 import GZIP_LEVEL, encode_gzip, require_place
+from braggio.formats.hdf5 import GZIP_LEVEL, OutputFile, encode_gzip, require_place
 from braggio.formats.lauecollect import ANGLES, read_log
 from braggio.formats.mccd import UNITS, open_mccd
 from braggio.formats.mccd_h5 import laser_states
@@ -94,10 +94,12 @@ def mccd_to_hdf5(
     shape, headers = _headers(files)
     part = part_name(os.path.abspath(target))
     try:
-        _write(part, files, shape, headers, columns, angle, laser, block_size, threads, progress)
+        with OutputFile(part) as disk:
+            _write(disk, target, files, shape, headers, columns, angle, laser, block_size, threads, progress)
+            disk.check(target)
         os.replace(part, target)
     except (OSError, RuntimeError) as error:
-        if isinstance(error, FormatError):
+        if isinstance(error, (FormatError, OutputError)):
             raise
         number = getattr(error, "errno", None)
         raise OutputError("" if number else str(error), path=target, errno=number) from error
@@ -160,7 +162,8 @@ def _headers(files: list[Path]) -> tuple[tuple[int, int, int], list[dict[str, An
 
 
 def _write(
-    part: str,
+    disk: OutputFile,
+    target: str,
     files: list[Path],
     shape: tuple[int, int, int],
     headers: list[dict[str, Any]],
@@ -175,7 +178,7 @@ def _write(
 
     frames, height, width = shape
     rows = min(CHUNK_ROWS, height)
-    with h5py.File(part, "x", libver=("earliest", "v110")) as file:
+    with h5py.File(disk, "w", libver=("earliest", "v110")) as file:
         stack = file.create_dataset(
             "frames", shape, np.uint16, chunks=(1, rows, width), compression="gzip", compression_opts=GZIP_LEVEL
         )
@@ -193,6 +196,7 @@ def _write(
             for row, data in pieces:
                 if data is not None:
                     stack.id.write_direct_chunk((index, row, 0), data)
+            disk.check(target)
             if progress is not None:
                 progress(index + 1, frames)
         _write_log(file.create_group("lauecollect"), columns, angle, laser, block_size)
