@@ -173,6 +173,7 @@ class ChunkedStack:
         self.dtype = frame_dtype(dataset.dtype)
         self.chunks: tuple[int, int, int] | None = dataset.chunks
         self._filters = self._pipeline()
+        self._require_sources()
         self._index: dict[tuple[int, ...], tuple[int, int, int]] = {}
         self._offset = None
         self.direct = self._locate()
@@ -201,6 +202,21 @@ class ChunkedStack:
                     found=name,
                 )
         return filters
+
+    def _require_sources(self) -> None:
+        """The files that a virtual dataset shows: HDF5 reads fill values where one is missing, and says nothing."""
+        if not self._dataset.is_virtual or "HDF5_VDS_PREFIX" in os.environ:
+            return
+        folder = os.path.dirname(os.path.abspath(self.path))
+        for name in dict.fromkeys(source.file_name for source in self._dataset.virtual_sources()):
+            places = (name, os.path.join(folder, name), os.path.join(folder, os.path.basename(name)))
+            if name != "." and "%" not in name and not any(map(os.path.exists, places)):
+                raise FormatError(
+                    path=self.path,
+                    field=self._dataset.name,
+                    expected=f"its virtual source {name}",
+                    found="no such file",
+                )
 
     def _locate(self) -> bool:
         if self._dataset.file.driver != "sec2" or self._dataset.external or self._dataset.is_virtual:
