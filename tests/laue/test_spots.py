@@ -419,6 +419,40 @@ def test_bad_inputs(tmp_path):
     refused(tmp_path, FormatError, r"frame 7, pixel \(3, 5\)")
 
 
+def test_arrays_of_angles_and_states():
+    frames = made.stack(frames=20, spots=1)[0]
+    angle, states = made.angles(20), np.array(["on", "off"] * 10)
+    found = [
+        find_spots(frames, angle=angle, laser_on=laser, sync="pairs").n_spots for laser in (states, states.astype("S"))
+    ]
+    assert found[0] == found[1]
+    angle[3] = np.nan
+    with pytest.raises(MetadataError, match="finite"):
+        find_spots(frames, angle=angle)
+
+
+def test_tables_that_are_none(tmp_path):
+    """A FormatError for arrays of another shape; what others have added does not matter."""
+    path = made.write_mccd_h5(tmp_path / "x__mccd.h5", made.stack(frames=20, spots=1)[0])
+    spots = tmp_path / "s.h5"
+    find_spots(path, spots)
+    table = read_spots(spots)
+    with h5py.File(spots, "a") as file:
+        file["spots/hkl"] = np.zeros((len(table), 3))
+    assert read_spots(spots).equals(table)
+    whole = spots.read_bytes()
+    for name, value in (("XY", np.zeros(len(table))), ("XY", np.zeros((len(table), 1))), ("I", 3.0), ("I", None)):
+        spots.write_bytes(whole)
+        with h5py.File(spots, "a") as file:
+            del file["spots"][name]
+            if value is None:
+                file.create_group(f"spots/{name}")
+            else:
+                file[f"spots/{name}"] = value
+        with pytest.raises(FormatError, match=r"spots/\w+: expected"):
+            read_spots(spots)
+
+
 def test_laser_off_on_off_is_not_pairs(tmp_path):
     path = made.write_mccd_h5(tmp_path / "x__mccd.h5", made.stack(frames=20, spots=1)[0])
     with h5py.File(path, "r+") as file:

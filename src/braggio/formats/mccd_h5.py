@@ -195,6 +195,8 @@ def laser_states(laser: ArrayLike | None, delay: ArrayLike | None) -> NDArray[np
     if column is None:
         return None
     values = np.asarray(column)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "latin-1")
     if values.dtype.kind in "biuf":
         numbers = values.astype(np.float64)
         return ~np.isnan(numbers) if laser is None else (numbers != 0) & ~np.isnan(numbers)
