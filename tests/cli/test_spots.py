@@ -1,6 +1,9 @@
 """``braggio spots``, ``lu_hdf2spots`` and ``braggio mccd2h5`` from the command line."""
 
 import json
+import os
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -52,7 +55,10 @@ def test_json(run, scan):
 
 @pytest.mark.parametrize(
     "words",
-    [["-n", "100"], ["-s", "3,1"], ["-m", "best"], ["-c", "nan"], ["-e", "-1"], ["--memory", "x"], ["-n", "many"]],
+    [
+        *(["-n", "100"], ["-s", "3,1"], ["-m", "best"], ["-c", "nan"], ["-e", "-1"], ["-n", "many"]),
+        *(["--memory", "x"], ["--memory", "5X"], ["--memory", "1e999"], ["--memory", "64KK"]),
+    ],
 )
 def test_wrong_usage_is_2(run, scan, tmp_path, words, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -62,10 +68,55 @@ def test_wrong_usage_is_2(run, scan, tmp_path, words, capsys):
 
 
 def test_bad_data_is_1_and_one_line(run, scan, tmp_path):
-    for words in (["-a", "30"], ["--dataset", "nope"], ["--mask", tmp_path / "no.npy"], ["-o", scan, "-f"]):
+    nothing = tmp_path / "nothing.npy"
+    nothing.touch()
+    for words in (
+        ["-a", "30"],
+        ["--dataset", "nope"],
+        ["--mask", tmp_path / "no.npy"],
+        ["--mask", nothing],
+        ["-o", scan, "-f"],
+    ):
         code, out, err = run("spots", scan, *words)
         assert code == 1 and out == "" and len([line for line in err.splitlines() if "error" in line]) == 1, words
-    assert [path.name for path in tmp_path.iterdir()] == [scan.name]
+    assert sorted(tmp_path.iterdir()) == [nothing, scan]
+
+
+@pytest.mark.parametrize("words", [[], ["--durable"], ["-C", "lzf"], ["-C", "none"]])
+def test_a_full_disk(tmp_path, words):
+    """Code 5 wherever the disk is full, as a limit of the process makes it; what was there stays."""
+    scan = made.write_mccd_h5(tmp_path / "x__mccd.h5", made.stack(frames=20, spots=1)[0])
+    output = tmp_path / "x__spots.h5"
+    output.write_bytes(b"old")
+    for limit in (2048, 20_000, 60_000):
+        done = limited(limit, "spots", scan, "-f", *words)
+        assert done.returncode == 5 and done.stderr.endswith("x__spots.h5: File too large\n"), done.stderr
+        assert output.read_bytes() == b"old" and sorted(tmp_path.iterdir()) == [scan, output]
+
+
+def test_a_full_disk_of_mccd2h5(tmp_path):
+    made.mccd(tmp_path / "f.mccd", np.random.default_rng(0).integers(0, 999, (96, 101)).astype(np.uint16))
+    (tmp_path / "scan.log").write_text("#file\tangle[deg]\nf.mccd\t1.5\n")
+    before = sorted(tmp_path.iterdir())
+    for limit in (2048, 12_000, 30_000):
+        done = limited(limit, "mccd2h5", tmp_path / "scan.log")
+        assert done.returncode == 5 and done.stderr.endswith("scan__mccd.h5: File too large\n"), done.stderr
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def limited(size, *words):
+    code = "import resource, sys; size = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))\n"
+    code += "from braggio.cli import main; raise SystemExit(main(sys.argv[2:]))"
+    return subprocess.run([sys.executable, "-c", code, str(size), *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("durable", [[], ["--durable"]])
+def test_outputs_that_are_no_files(run, scan, tmp_path, durable):
+    os.mkfifo(tmp_path / "pipe")
+    for words in (["-o", tmp_path / "pipe"], ["-o", scan]):
+        code, _, err = run("spots", scan, "-f", *words, *durable)
+        assert code == 1 and "output: expected a" in err and (tmp_path / "pipe").is_fifo() and h5py.is_hdf5(scan)
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "pipe", scan]
 
 
 def test_existing_output(run, scan, tmp_path):

@@ -53,6 +53,14 @@ def test_equals_a_scipy_loop(dtype, blocks, size):
     assert np.array_equal(sums.max, stack.max(axis=0)) and np.array_equal(sums.arg, stack.argmax(axis=0))
 
 
+def test_single_precision_is_worked_on_in_double():
+    stack = np.random.default_rng(0).normal(0, 1e4, (8, 20)).astype(np.float32)
+    sums, kept = kruskal(stack, [np.arange(8)])
+    assert (kept == 8).all()
+    assert sums.avg == pytest.approx(stack.mean(axis=0, dtype=np.float64), rel=1e-12)
+    assert np.sqrt(sums.spread) / 8 == pytest.approx(stack.std(axis=0, dtype=np.float64), rel=1e-12)
+
+
 def test_threads_and_uneven_blocks():
     rng = np.random.default_rng(0)
     groups = np.split(np.arange(50), [3, 10, 12, 30])

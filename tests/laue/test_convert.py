@@ -124,6 +124,10 @@ def test_bad_scans_leave_nothing(tmp_path):
     refused(FormatError, "7 columns")
     log.write_text(good.replace("f_001.mccd", "f_999.mccd"))
     refused(FileNotFoundError, "f_999")
+    log.write_text(good.replace("f_001.mccd", "f_000.mccd"))
+    refused(MetadataError, "f_000.mccd in rows 1 and 2")
+    log.write_text(good.replace("repeat", "delay"))
+    refused(FormatError, "different names")
     log.write_text(good)
     whole = (tmp_path / "f_002.mccd").read_bytes()
     for size in (0, 3, 1500, 4095, 4096, len(whole) - 1):
@@ -138,6 +142,18 @@ def test_bad_scans_leave_nothing(tmp_path):
     (tmp_path / "f_002.mccd").write_bytes(whole)
     mccd_to_hdf5(log)
     refused(OutputError, "exists")
+
+
+def test_the_output_is_none_of_the_inputs(tmp_path):
+    log = scan(tmp_path, made.stack(frames=4, repeat=2)[0])
+    (tmp_path / "link.h5").symlink_to(log)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for output in (log, tmp_path / "link.h5", tmp_path / "f_002.mccd"):
+        with pytest.raises(OutputError, match="than the inputs"):
+            mccd_to_hdf5(log, output, overwrite=True)
+    with pytest.raises(OutputError, match="found a folder"):
+        mccd_to_hdf5(log, tmp_path, overwrite=True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_header_flips_never_crash(tmp_path):
@@ -163,3 +179,14 @@ def test_log_columns(tmp_path):
     columns = read_log(log)
     assert list(columns) == ["date time", "file", "delay", "angle", "laser_on", "repeat", "comment"]
     assert columns["laser_on"].tolist() == [1.0, 0.0] and columns["delay"].tolist() == ["100ps", "-"]
+
+
+def test_log_texts(tmp_path):
+    """Any encoding of comments, numbers only where Lauecollect would write one, no column lost for its unit."""
+    log = scan(tmp_path, made.stack(frames=2, repeat=2)[0])
+    good = log.read_text().replace("repeat", "angle[mrad]").replace("\t1\t\n", "\t2_5\tpróbka \x85Å\n")
+    for encoding in ("utf-8", "utf-8-sig", "latin-1"):
+        log.write_text(good.replace("\n", "\r\n"), encoding=encoding, newline="")
+        columns = read_log(log)
+        assert list(columns) == ["date time", "file", "delay", "angle", "laser_on", "angle[mrad]", "comment"]
+        assert columns["angle[mrad]"].tolist() == ["2_5"] * 2 and columns["comment"].tolist() == ["próbka \x85Å"] * 2

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from laue import made
 
-from braggio.errors import DataWarning
+from braggio.errors import DataWarning, FormatError
 from braggio.formats import hdf5
 from braggio.laue import find_spots
 
@@ -111,6 +111,26 @@ sys.modules["hdf5plugin"] = None
 from braggio.cli.spots import main
 sys.exit(main(sys.argv[1:]))
 """
+
+
+@pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
+def test_virtual_datasets_need_their_sources(tmp_path):
+    """Where one is missing HDF5 would give zeros for its frames."""
+    frames = made.stack(frames=20, spots=2)[0]
+    for half, name in ((frames[:10], "a.h5"), (frames[10:], "b.h5")):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["data"] = half
+    layout = h5py.VirtualLayout(frames.shape, frames.dtype)
+    layout[:10] = h5py.VirtualSource("a.h5", "data", (10, 96, 101))
+    layout[10:] = h5py.VirtualSource(tmp_path / "b.h5", "data", (10, 96, 101))
+    path = tmp_path / "x__mccd.h5"
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("frames", layout)
+        file["lauecollect/angle"] = made.angles(20)
+    assert np.array_equal(find_spots(path).columns["I"], find_spots(frames).columns["I"])
+    (tmp_path / "b.h5").unlink()
+    with pytest.raises(FormatError, match=r"virtual source .*b\.h5"):
+        find_spots(path)
 
 
 def test_a_missing_filter_plugin_is_named(tmp_path):

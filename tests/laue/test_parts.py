@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 
 
 def told(output: Path, **params: Any) -> PartOptions:
-    own = {name: params.pop(name) for name in ("mask", "memory", "threads", "overwrite") if name in params}
+    own = {name: params.pop(name) for name in ("dataset", "mask", "memory", "threads", "overwrite") if name in params}
     return PartOptions(output, Options(**params), **own)
 
 
@@ -92,8 +92,10 @@ def test_more_parts_than_masks(tmp_path: Path) -> None:
 
 
 def test_a_search_is_told_from_another(tmp_path: Path) -> None:
-    """What is there of the very same search is left alone; with another mask or option it is another search's."""
+    """What is there of the very same search is left alone; with another mask, option or dataset it is another's."""
     source = made.write_mccd_h5(tmp_path / "x__mccd.h5", made.stack()[0])
+    with h5py.File(source, "a") as file:
+        file["dark"] = made.stack(seed=1)[0]
     output = tmp_path / "x.h5"
     report = find_spots(source, output)
     before = output.read_bytes()
@@ -101,7 +103,7 @@ def test_a_search_is_told_from_another(tmp_path: Path) -> None:
     assert join_parts(source, told(output), bands=2, blocks=2) == report.warnings
     mask = np.zeros((96, 101), bool)
     mask[3, 4] = True
-    for other in ({"cutoff": 4.0}, {"mask": mask}):
+    for other in ({"cutoff": 4.0}, {"mask": mask}, {"dataset": "dark"}):
         with pytest.raises(OutputError, match="exists"):
             stats_part(source, Part(1, 2), told(output, **other))
     assert output.read_bytes() == before

@@ -1,5 +1,6 @@
 """find_spots against brute force, on arrays and through files."""
 
+import os
 import warnings
 
 import h5py
@@ -8,6 +9,7 @@ import pytest
 from laue import made, reference
 
 from braggio.errors import DataWarning, FormatError, LimitError, MetadataError, OutputError, UnsupportedError
+from braggio.formats.hdf5 import ChunkedStack
 from braggio.formats.mccd_h5 import open_frames
 from braggio.laue import default_output, find_spots, pixel_stats, read_spots
 from braggio.laue.stack import FileStack, MemoryStack, ScratchStack, open_stack
@@ -211,6 +213,24 @@ def test_same_search_same_bytes(tmp_path):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+@pytest.mark.parametrize("chunks", [(200, 32, 32), (200, 96, 101), (150, 40, 101)])
+def test_deep_chunks_stay_within_the_memory(tmp_path, monkeypatch, chunks):
+    frames, _ = made.stack(frames=200, repeat=10, spots=3)
+    path = made.write_mccd_h5(tmp_path / "a.h5", frames, chunks=chunks, compression="gzip")
+    read, sizes = ChunkedStack.read, []
+
+    def noted(self, region, out, *pool):
+        sizes.append(out.nbytes)
+        read(self, region, out, *pool)
+
+    monkeypatch.setattr(ChunkedStack, "read", noted)
+    with open_frames(path) as (chunked, _, _):
+        stack, most = open_stack(chunked, 3 << 20, 2, str(tmp_path))
+        assert isinstance(stack, ScratchStack) and max(sizes) <= most
+        assert all(np.array_equal(stack.frame(i), frame) for i, frame in enumerate(frames))
+        stack.close()
+
+
 @pytest.mark.parametrize("compression", ["gzip", "lzf", "none", "bitshuffle", "zstd", "blosc2"])
 def test_every_compression_reads_back(tmp_path, compression):
     if compression in ("bitshuffle", "zstd", "blosc2"):
@@ -399,6 +419,40 @@ def test_bad_inputs(tmp_path):
     refused(tmp_path, FormatError, r"frame 7, pixel \(3, 5\)")
 
 
+def test_arrays_of_angles_and_states():
+    frames = made.stack(frames=20, spots=1)[0]
+    angle, states = made.angles(20), np.array(["on", "off"] * 10)
+    found = [
+        find_spots(frames, angle=angle, laser_on=laser, sync="pairs").n_spots for laser in (states, states.astype("S"))
+    ]
+    assert found[0] == found[1]
+    angle[3] = np.nan
+    with pytest.raises(MetadataError, match="finite"):
+        find_spots(frames, angle=angle)
+
+
+def test_tables_that_are_none(tmp_path):
+    """A FormatError for arrays of another shape; what others have added does not matter."""
+    path = made.write_mccd_h5(tmp_path / "x__mccd.h5", made.stack(frames=20, spots=1)[0])
+    spots = tmp_path / "s.h5"
+    find_spots(path, spots)
+    table = read_spots(spots)
+    with h5py.File(spots, "a") as file:
+        file["spots/hkl"] = np.zeros((len(table), 3))
+    assert read_spots(spots).equals(table)
+    whole = spots.read_bytes()
+    for name, value in (("XY", np.zeros(len(table))), ("XY", np.zeros((len(table), 1))), ("I", 3.0), ("I", None)):
+        spots.write_bytes(whole)
+        with h5py.File(spots, "a") as file:
+            del file["spots"][name]
+            if value is None:
+                file.create_group(f"spots/{name}")
+            else:
+                file[f"spots/{name}"] = value
+        with pytest.raises(FormatError, match=r"spots/\w+: expected"):
+            read_spots(spots)
+
+
 def test_laser_off_on_off_is_not_pairs(tmp_path):
     path = made.write_mccd_h5(tmp_path / "x__mccd.h5", made.stack(frames=20, spots=1)[0])
     with h5py.File(path, "r+") as file:
@@ -476,3 +530,9 @@ def test_outputs_that_must_not_be_written(tmp_path):
     assert (tmp_path / "s.h5").read_bytes() == b"old"
     with pytest.raises(OutputError):
         find_spots(path, tmp_path / "no/such/folder.h5")
+    os.mkfifo(tmp_path / "pipe")
+    for output in (tmp_path / "pipe", tmp_path):
+        for source in (path, made.stack(frames=20, spots=1)[0]):
+            with pytest.raises(OutputError, match="expected a file"):
+                find_spots(source, output, overwrite=True)
+    assert (tmp_path / "pipe").is_fifo()

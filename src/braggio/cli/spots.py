@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -99,10 +100,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _bytes(text: str) -> int:
     number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
-    size = int(float(number) * _UNITS[unit])
-    if size < 1 << 20:
+    size = float(number) * _UNITS.get(unit, math.nan)
+    if not 1 << 20 <= size < math.inf:
         raise ValueError(text)
-    return size
+    return int(size)
 
 
 _bytes.__name__ = "size of at least 1M"  # what argparse calls it in "invalid ... value"
@@ -115,6 +116,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from braggio.batch.staging import durably
     from braggio.errors import BraggioError
     from braggio.laue import Options, default_output, find_spots
+    from braggio.laue.spots import check_output
 
     options = _options(arguments)
     try:
@@ -125,10 +127,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     if arguments.alpha is not None and arguments.method != "kruskal":
         session.warn("-A is of no use without -m kruskal")
     output = arguments.output or default_output(arguments.file)
-    same = os.path.realpath(output) == os.path.realpath(arguments.file)  # which find_spots refuses
+    check_output(arguments.file, output, overwrite=arguments.force)  # `durably` would not
     with (
         session.progress(os.path.basename(arguments.file)) as progress,
-        durably(output, overwrite=arguments.force, durable=arguments.durable and not same) as place,
+        durably(output, overwrite=arguments.force, durable=arguments.durable) as place,
     ):
         report = find_spots(
             arguments.file,
@@ -167,7 +169,7 @@ def read_mask(path: str) -> Any:
 
         with Image.open(path) as image:
             return np.asarray(image)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise FormatError(str(error), path=path, expected="a mask: .npy, .h5 or an image") from None

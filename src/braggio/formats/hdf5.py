@@ -7,6 +7,7 @@ filtered by gzip and shuffle are read so; any other filter goes through h5py und
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import deflate_shuffled, inflate, unshuffle
-from braggio.errors import BraggioError, FormatError, LimitError, TruncatedError, UnsupportedError
+from braggio.errors import BraggioError, FormatError, LimitError, OutputError, TruncatedError, UnsupportedError
 
 GZIP, SHUFFLE = 1, 2  # HDF5 filter numbers
 FILTER_NAMES = {
@@ -63,6 +64,62 @@ def write_map(file: Any, name: str, values: NDArray[Any], pool: Executor) -> Non
         dataset.id.write_direct_chunk((start, 0), stream)
 
 
+def require_place(path: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Refuse an output that exists, and to replace anything but a file.
+
+    Raises
+    ------
+    OutputError
+    """
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
+        raise OutputError("it exists; --overwrite replaces it", path=path)
+    if not os.path.isfile(path) and not os.path.islink(path):
+        found = "a folder" if os.path.isdir(path) else "a device or pipe"
+        raise OutputError(path=path, field="output", expected="a file", found=found)
+
+
+class OutputFile(io.FileIO):
+    """A new file for h5py to write to, which keeps to itself what the disk did not take.
+
+    HDF5 2.0 crashes the process when it closes a file that could not be written, so it is not told; `check` tells.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "x+")
+        self._error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """All of it, or note why not."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest and self._error is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self._error = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """To that size, or note why not."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+            return self.tell()
+
+    def check(self, path: str) -> None:
+        """Raise what was noted, about the file of the final name `path`.
+
+        Raises
+        ------
+        OutputError
+        """
+        if self._error is not None:
+            raise OutputError(path=path, errno=self._error.errno)
+
+
 def frame_dtype(stored: np.dtype[Any]) -> np.dtype[Any]:
     """What frames are worked on as: native order, no half precision, 64-bit integers as float64."""
     if stored.kind in "iu" and stored.itemsize == 8:
@@ -97,6 +154,7 @@ class ChunkedStack:
         self.dtype = frame_dtype(dataset.dtype)
         self.chunks: tuple[int, int, int] | None = dataset.chunks
         self._filters = self._pipeline()
+        self._require_sources()
         self._index: dict[tuple[int, ...], tuple[int, int, int]] = {}
         self._offset = None
         self.direct = self._locate()
@@ -124,6 +182,21 @@ class ChunkedStack:
                     found=name,
                 )
         return filters
+
+    def _require_sources(self) -> None:
+        """The files that a virtual dataset shows: HDF5 reads fill values where one is missing, and says nothing."""
+        if not self._dataset.is_virtual or "HDF5_VDS_PREFIX" in os.environ:
+            return
+        folder = os.path.dirname(os.path.abspath(self.path))
+        for name in dict.fromkeys(source.file_name for source in self._dataset.virtual_sources()):
+            places = (name, os.path.join(folder, name), os.path.join(folder, os.path.basename(name)))
+            if name != "." and "%" not in name and not any(map(os.path.exists, places)):
+                raise FormatError(
+                    path=self.path,
+                    field=self._dataset.name,
+                    expected=f"its virtual source {name}",
+                    found="no such file",
+                )
 
     def _locate(self) -> bool:
         if self._dataset.file.driver != "sec2" or self._dataset.external or self._dataset.is_virtual:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,17 @@ class FrameRecord:
         None where nothing tells.
     block_size : int
         Frames per block as the file has it; 0 where it does not.
+    parents : tuple of tuple of str
+        Role, base name and uuid of the input.
+    dataset : str
+        Path of the frames in the file.
     """
 
     angle: NDArray[np.float64] | None = None
     laser_on: NDArray[np.bool_] | None = None
     block_size: int = 0
-    parents: tuple[tuple[str, str, str], ...] = field(default=())  # (role, base name, uuid)
+    parents: tuple[tuple[str, str, str], ...] = field(default=())
+    dataset: str = ""
 
 
 @contextmanager
@@ -67,10 +72,11 @@ def open_frames(
         raise FormatError(str(error), path=name, expected="an HDF5 file") from None
     with file:
         with readable(name):
-            stack = ChunkedStack(_frames_dataset(file, name, dataset))
+            frames = _frames_dataset(file, name, dataset)
+            stack = ChunkedStack(frames)
         try:
             with readable(name):
-                record = frame_record(file, name, stack.shape[0])
+                record = replace(frame_record(file, name, stack.shape[0]), dataset=frames.name)
             yield stack, record, file
         finally:
             stack.close()
@@ -189,6 +195,8 @@ def laser_states(laser: ArrayLike | None, delay: ArrayLike | None) -> NDArray[np
     if column is None:
         return None
     values = np.asarray(column)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "latin-1")
     if values.dtype.kind in "biuf":
         numbers = values.astype(np.float64)
         return ~np.isnan(numbers) if laser is None else (numbers != 0) & ~np.isnan(numbers)

@@ -213,7 +213,7 @@ def _counting_sort(column, low, levels, starts, block, values, owners):  # type:
 def _float_pixels(stack, start, stop, block, blocks, limits, kept, avg, spread, iqr, top, arg):  # type: ignore[no-untyped-def]
     frames = stack.shape[0]
     column = np.empty(frames, stack.dtype)
-    values = np.empty(frames, stack.dtype)
+    values = np.empty(frames, np.float64)  # differences of float32 would be rounded to float32
     owners = np.empty(frames, np.int32)
     members = np.empty(blocks, np.int64)
     ranks = np.empty(blocks, np.int64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from braggio._core import Source, part_name
 from braggio.batch.workers import streamed
 from braggio.errors import FormatError, MetadataError, OutputError, about
-from braggio.formats.hdf5 import GZIP_LEVEL, encode_chunk
+from braggio.formats.hdf5 import GZIP_LEVEL, OutputFile, encode_chunk, require_place
 from braggio.formats.lauecollect import ANGLES, read_log
 from braggio.formats.mccd import UNITS, open_mccd
 from braggio.formats.mccd_h5 import laser_states
@@ -87,19 +87,22 @@ def mccd_to_hdf5(
     folder = Path(raw) if raw is not None else Path(log).parent
     files = [folder / os.path.basename(str(name).replace("\\", "/")) for name in columns["file"]]
     target = os.fspath(output) if output is not None else f"{os.path.splitext(os.fspath(log))[0]}__mccd.h5"
-    if not overwrite and os.path.lexists(target):
-        raise OutputError("it exists; --overwrite replaces it", path=target)
+    require_place(target, overwrite=overwrite)
+    _require_apart(files, os.fspath(log), target)
     angle, laser = _angle(columns, os.fspath(log)), laser_states(columns.get("laser_on"), columns.get("delay"))
     block_size = _block_size(angle, laser)
     shape, headers = _headers(files)
     part = part_name(os.path.abspath(target))
     try:
-        _write(part, files, shape, headers, columns, angle, laser, block_size, threads, progress)
+        with OutputFile(part) as disk:
+            _write(disk, target, files, shape, headers, columns, angle, laser, block_size, threads, progress)
+            disk.check(target)
         os.replace(part, target)
     except (OSError, RuntimeError) as error:
-        if isinstance(error, FormatError):
+        if isinstance(error, (FormatError, OutputError)):
             raise
-        raise OutputError(str(error), path=target, errno=getattr(error, "errno", None)) from error
+        number = getattr(error, "errno", None)
+        raise OutputError("" if number else str(error), path=target, errno=number) from error
     finally:
         if os.path.exists(part):
             os.unlink(part)
@@ -110,6 +113,19 @@ def mccd_to_hdf5(
         laser is not None and bool(laser.any()) and not bool(laser.all()),
         block_size,
     )
+
+
+def _require_apart(files: list[Path], log: str, target: str) -> None:
+    """Each image once, and the output none of the inputs."""
+    names = [os.path.realpath(path) for path in files]
+    if os.path.realpath(target) in (*names, os.path.realpath(log)):
+        raise OutputError(path=target, field="output", expected="another file than the inputs", found="one of them")
+    rows: dict[str, int] = {}
+    for row, name in enumerate(names, 1):
+        first = rows.setdefault(name, row)
+        if first != row:
+            found = f"{files[row - 1].name} in rows {first} and {row}"
+            raise MetadataError(path=log, field="file", expected="every image once", found=found)
 
 
 def _angle(columns: dict[str, NDArray[Any]], path: str) -> NDArray[np.float64]:
@@ -146,7 +162,8 @@ def _headers(files: list[Path]) -> tuple[tuple[int, int, int], list[dict[str, An
 
 
 def _write(
-    part: str,
+    disk: OutputFile,
+    target: str,
     files: list[Path],
     shape: tuple[int, int, int],
     headers: list[dict[str, Any]],
@@ -161,7 +178,7 @@ def _write(
 
     frames, height, width = shape
     rows = min(CHUNK_ROWS, height)
-    with h5py.File(part, "x", libver=("earliest", "v110")) as file:
+    with h5py.File(disk, "w", libver=("earliest", "v110")) as file:
         stack = file.create_dataset(
             "frames",
             shape,
@@ -185,6 +202,7 @@ def _write(
             for row, data in pieces:
                 if data is not None:
                     stack.id.write_direct_chunk((index, row, 0), data)
+            disk.check(target)
             if progress is not None:
                 progress(index + 1, frames)
         _write_log(file.create_group("lauecollect"), columns, angle, laser, block_size)

@@ -115,7 +115,7 @@ def identity(
 ) -> dict[str, str]:
     """The uuid and the date of a search, from its input and what is asked for: the same search gives the same file."""
     size = 0 if name is None else os.stat(name).st_size
-    asked: list[Any] = [asdict(options), record.parents, shape, size]
+    asked: list[Any] = [asdict(options), record.parents, record.dataset, shape, size]
     if excluded.any():
         asked.append(zlib.crc32(np.packbits(excluded).tobytes()))
     text = json.dumps(asked, sort_keys=True)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from braggio.batch.workers import streamed
 from braggio.errors import OutputError, about
+from braggio.formats.hdf5 import require_place
 from braggio.formats.mccd_h5 import open_frames
 from braggio.laue.options import Options
 from braggio.laue.report import SpotReport
@@ -140,7 +141,7 @@ def check_output(name: str, output: str | os.PathLike[str] | None, *, overwrite:
     Raises
     ------
     OutputError
-        It is the input, or exists.
+        It is the input, exists, or is no file.
     """
     if output is None:
         return
@@ -148,5 +149,4 @@ def check_output(name: str, output: str | os.PathLike[str] | None, *, overwrite:
         raise OutputError(
             path=os.fspath(output), field="output", expected="another file than the input", found="the input"
         )
-    if not overwrite and os.path.lexists(output):
-        raise OutputError("it exists; --overwrite replaces it", path=os.fspath(output))
+    require_place(output, overwrite=overwrite)

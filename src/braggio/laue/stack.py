@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -144,15 +145,29 @@ class ScratchStack:
 
     def _fill(self, source: ChunkedStack, most: int, threads: int) -> None:
         frames, height, width = self.shape
-        deep = source.chunks[0] if source.chunks else 1
-        piece = max(1, most // (height * width * self.dtype.itemsize) // deep) * deep
+        deep, tall = source.chunks[:2] if source.chunks else (1, 1)
+        row = width * self.dtype.itemsize
+        rows = height if deep * height * row <= most else max(most // (deep * row) // tall * tall, tall)
+        piece = max(most // (rows * row), 1)
+        piece -= piece % deep if piece > deep else 0
+        tiles = product(range(0, frames, piece), range(0, height, rows))
         with ThreadPoolExecutor(threads, thread_name_prefix="braggio") as pool:
-            for start in range(0, frames, piece):
-                stop = min(start + piece, frames)
-                out = np.empty((stop - start, height, width), self.dtype)
-                source.read(((start, stop), (0, height), (0, width)), out, pool)
-                for first, end, offset in self._parts(start):
-                    self._write(np.ascontiguousarray(out[:, first:end]), offset)
+            for start, top in tiles:
+                stop, bottom = min(start + piece, frames), min(top + rows, height)
+                out = np.empty((stop - start, bottom - top, width), self.dtype)
+                source.read(((start, stop), (top, bottom), (0, width)), out, pool)
+                self._put(out, start, top)
+
+    def _put(self, tile: NDArray[Any], start: int, top: int) -> None:
+        """All columns of some frames and rows, which need not be whole bands."""
+        for first, end, offset in self._parts(start):
+            a, b = max(first, top), min(end, top + tile.shape[1])
+            if b - a == end - first:
+                self._write(np.ascontiguousarray(tile[:, a - top : b - top]), offset)
+            elif b > a:
+                for i, frame in enumerate(tile):
+                    place = (a - first + i * (end - first)) * self.shape[2] * self.dtype.itemsize
+                    self._write(frame[a - top : b - top], offset + place)
 
     def _parts(self, frame: int) -> Iterator[tuple[int, int, int]]:
         """(first row, end row, byte) of a frame in each band."""

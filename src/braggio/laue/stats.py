@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from braggio.errors import FormatError
+from braggio.errors import FormatError, MetadataError
 from braggio.formats.mccd_h5 import FrameRecord, laser_states, open_frames
 from braggio.laue.options import Options
 from braggio.laue.stack import MemoryStack, Progress, Stack, available_memory, open_stack
@@ -163,6 +163,8 @@ def array_record(frames: int, angle: ArrayLike | None, laser_on: ArrayLike | Non
     for name, column in (("angle", angles), ("laser_on", states)):
         if column is not None and column.shape != (frames,):
             raise FormatError(field=name, expected=f"{frames} values, one per frame", found=column.shape)
+    if angles is not None and not np.isfinite(angles).all():
+        raise MetadataError(field="angle", expected="finite numbers", found=angles[~np.isfinite(angles)][0])
     return FrameRecord(angles, states)
 
 

@@ -48,7 +48,7 @@ def empty_columns(extra: tuple[str, ...], rows: int) -> dict[str, NDArray[Any]]:
 
 
 def table(columns: Mapping[str, NDArray[Any]]) -> Any:
-    """A DataFrame of a spot table, one row per spot.
+    """A DataFrame of a spot table, one row per spot; arrays of several columns that are not ours are left out.
 
     Examples
     --------
@@ -63,6 +63,6 @@ def table(columns: Mapping[str, NDArray[Any]]) -> Any:
             continue
         if name in WIDE_NAMES:
             flat.update({part: values[:, i] for i, part in enumerate(WIDE_NAMES[name])})
-        else:
+        elif values.ndim == 1:
             flat[name] = values
     return pd.DataFrame(flat)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError
-from braggio.formats.spots_h5.columns import COLUMNS, table
+from braggio.formats.spots_h5.columns import COLUMNS, OPTIONAL_COLUMNS, table
 
 
 def read_spots(path: str | os.PathLike[str]) -> Any:
@@ -66,22 +66,25 @@ def read_columns(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]],
             missing = [column for column in COLUMNS if group is None or column not in group]
             if missing:
                 raise FormatError(path=name, field="spots", expected="a spot table", found=f"no {', '.join(missing)}")
-            rows = group["I"].shape
+            rows = getattr(group["I"], "shape", ())[:1]
             columns = {}
             for column, item in group.items():
-                own = column in ("pixel_list", "frame2spotsBE")
-                if not isinstance(item, h5py.Dataset) or (not own and item.shape[:1] != rows):
-                    raise FormatError(
-                        path=name,
-                        field=f"spots/{column}",
-                        expected=f"{rows[0]} rows",
-                        found=getattr(item, "shape", "a group"),
-                    )
+                shape, wanted = getattr(item, "shape", "a group"), _shape(column, rows)
+                if not isinstance(item, h5py.Dataset) or shape[: len(wanted)] != wanted:
+                    raise FormatError(path=name, field=f"spots/{column}", expected=wanted or "numbers", found=shape)
                 columns[column] = item[()]
             info = {key: _plain(value) for key, value in file["info"].attrs.items()} if "info" in file else {}
     except (OSError, RuntimeError, KeyError) as error:
         raise FormatError(str(error), path=name, expected="an HDF5 file of spots") from None
     return columns, info
+
+
+def _shape(column: str, rows: tuple[int, ...]) -> tuple[int, ...]:
+    """Of an array of the group, as far as it is given: those of others need as many rows."""
+    if column in ("pixel_list", "frame2spotsBE"):
+        return ()
+    _, width = (COLUMNS | OPTIONAL_COLUMNS).get(column, ("", 0))
+    return (*(rows or (0,)), width) if width else rows or (0,)
 
 
 def read_info(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[str, ...]]:

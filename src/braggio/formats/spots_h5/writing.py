@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from braggio._core import part_name
 from braggio.errors import OutputError, UnsupportedError
-from braggio.formats.hdf5 import GZIP_LEVEL, write_map
+from braggio.formats.hdf5 import GZIP_LEVEL, OutputFile, require_place, write_map
 from braggio.formats.spots_h5.columns import column_names
 
 ROWS = 1 << 16  # of the spot table, written at once
@@ -43,7 +43,7 @@ class SpotsWriter:
     Raises
     ------
     OutputError
-        The output exists, or cannot be written.
+        The output exists, is no file, or cannot be written.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class SpotsWriter:
 
         self.path = path
         self._overwrite = overwrite
-        if not overwrite and os.path.lexists(path):
-            raise OutputError("it exists; --overwrite replaces it", path=path)
+        require_place(path, overwrite=overwrite)
         self._gzip = compression == "gzip"
         filters = _filters(compression)
         self._part = part_name(os.path.abspath(path))
         try:
-            self._file = h5py.File(self._part, "x", libver=("earliest", "v110"))
+            self._disk = OutputFile(self._part)
+            self._file = h5py.File(self._disk, "w", libver=("earliest", "v110"))
         except OSError as error:
             raise OutputError(
                 os.strerror(error.errno) if error.errno else str(error), path=path, errno=error.errno
@@ -114,6 +114,7 @@ class SpotsWriter:
     def put_count(self, mask: int, count: int) -> None:
         """Spots of one mask."""
         self._counts[mask] = count
+        self._disk.check(self.path)
 
     def add_spots(self, columns: Mapping[str, NDArray[Any]]) -> None:
         """The spots of the next frame."""
@@ -167,6 +168,8 @@ class SpotsWriter:
         """Close the file and give it its name."""
         try:
             self._file.close()
+            self._disk.close()
+            self._disk.check(self.path)
             if self._overwrite:
                 os.replace(self._part, self.path)
             else:
@@ -174,6 +177,8 @@ class SpotsWriter:
                 os.unlink(self._part)
         except (OSError, RuntimeError) as error:
             self.discard()
+            if isinstance(error, OutputError):
+                raise
             number = getattr(error, "errno", None)
             raise OutputError("" if number else str(error), path=self.path, errno=number) from None
         self._ended = True
@@ -183,8 +188,9 @@ class SpotsWriter:
         if self._ended:
             return
         self._ended = True
-        with suppress(OSError, RuntimeError):  # the disk is full: what could not be written is thrown away anyhow
+        with suppress(OSError, RuntimeError):  # what could not be written is thrown away anyhow
             self._file.close()
+        self._disk.close()
         if os.path.exists(self._part):
             os.unlink(self._part)
 
