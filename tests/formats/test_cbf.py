@@ -239,3 +239,10 @@ def test_cif_text() -> None:
     ):
         with pytest.raises(FormatError):
             cif.parse(bad)
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((2, 2), np.float16), np.zeros((0, 2), np.int32)])
+def test_what_could_not_be_read_is_not_written(tmp_path: Path, pixels: Any) -> None:
+    with pytest.raises(UnsupportedError, match=r"a\.cbf: (codec|pixels): "):
+        write_cbf(tmp_path / "a.cbf", pixels, codec="none")
+    assert not list(tmp_path.iterdir())

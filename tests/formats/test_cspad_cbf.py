@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from braggio.errors import BraggioError, FormatError, GeometryError
+from braggio.errors import BraggioError, FormatError, GeometryError, MetadataError
 from braggio.formats import cif, imgcif
 from braggio.formats.cspad_cbf import header_text, open_cspad_cbf, write_cspad_cbf, write_header
 from braggio.model.cspad import Cspad, Placement, raw, tiles
@@ -232,3 +233,41 @@ _array_structure_list_axis.displacement_increment
     np.testing.assert_allclose(first.origin, (0, 10, -100), atol=1e-12)  # (10, 0) turned by 90 degrees
     np.testing.assert_allclose(first.fast, (0, 1, 0), atol=1e-12)
     np.testing.assert_allclose(first.slow, (1, 0, 0), atol=1e-12)
+
+
+PLACED = Cspad(Placement(), (Placement(),) * 4, (Placement(),) * 32, distance=100.0)
+
+
+def test_a_name_of_any_letters_makes_a_data_block(tmp_path: Path) -> None:
+    write_header(tmp_path / "日本 Å.cbf", PLACED)
+    assert open_cspad_cbf(tmp_path / "日本 Å.cbf").file.block.name == "___"
+
+
+def test_numpy_numbers_are_written_as_numbers(tmp_path: Path) -> None:
+    geometry = replace(
+        PLACED, distance=np.float64(90), pixel_size=np.float64(0.11), trusted_range=(np.float64(-9), 5.5)
+    )
+    write_header(tmp_path / "a.cbf", geometry)
+    found = open_cspad_cbf(tmp_path / "a.cbf")
+    assert (found.distance, found.cspad.pixel_size) == (90, 0.11)
+    write_cspad_cbf(tmp_path / "b.cbf", np.zeros((64, 185, 194), np.int32), geometry, wavelength=np.float64(1.5))
+    assert open_cspad_cbf(tmp_path / "b.cbf").wavelength == 1.5
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_none_are_not_written(tmp_path: Path, value: float) -> None:
+    with pytest.raises(GeometryError, match="distance: expected a finite number of mm"):
+        replace(PLACED, distance=value)
+    with pytest.raises(MetadataError, match=r"a\.cbf: _diffrn_radiation_wavelength\.wavelength: expected a finite"):
+        write_cspad_cbf(tmp_path / "a.cbf", np.zeros((64, 185, 194), np.int32), PLACED, wavelength=value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_text_that_cbf_cannot_hold_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"a\.cbf: CBF text: expected Latin-1, found '日本'"):
+        write_cspad_cbf(tmp_path / "a.cbf", np.zeros((64, 185, 194), np.int32), PLACED, timestamp="日本")
+
+
+def test_line_ends_within_a_value_keep_the_header_whole() -> None:
+    block = cif.parse("data_a\n" + cif.table("a", ["b", "c"], [["x\ry", "z"]], loop=False))
+    assert block.value("a", "b") == "x\ny\n" and block.value("a", "c") == "z"

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
-_PLAIN = re.compile(r"[A-Za-z0-9+\-][^\s'\"#]*$")
+_PLAIN = re.compile(r"[A-Za-z0-9+\-][^\s'\"#]*\Z")
 _RESERVED = ("data_", "loop_", "save_", "global_", "stop_")
 Value = str | None  # None for the bare . and ?
 
@@ -202,10 +202,24 @@ def integer(value: Value, name: str) -> int:
     return int(found)
 
 
-def _quoted(value: object) -> str:
+def block_name(name: str) -> str:
+    """A name as a data block may have it: printable ASCII without blanks, anything else as ``_``.
+
+    Examples
+    --------
+    >>> block_name("shot 1"), block_name("Å.2")
+    ('shot1', '_.2')
+    """
+    return re.sub(r"[^!-~]", "_", "".join(name.split()))
+
+
+def _quoted(value: object, name: str) -> str:
     if value is None:
         return "."
-    text = repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MetadataError(field=name, expected="a finite number", found=value)
+    text = repr(float(value)) if isinstance(value, float) else str(value)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # as it will be read
     if _PLAIN.match(text) and not text.lower().startswith(_RESERVED):
         return text
     if "\n" not in text and "'" not in text:
@@ -213,7 +227,7 @@ def _quoted(value: object) -> str:
     if "\n" not in text and '"' not in text:
         return f'"{text}"'
     if text.startswith(";") or "\n;" in text:
-        raise MetadataError(field="CIF value", expected="no semicolon that begins a line", found=text[:40])
+        raise MetadataError(field=name, expected="no semicolon that begins a line", found=text[:40])
     return f"\n;{text}\n;\n"
 
 
@@ -233,8 +247,9 @@ def table(category: str, items: Sequence[str], rows: Iterable[Sequence[object]],
      Y .
     <BLANKLINE>
     """
+    names = [f"_{category}.{item}" for item in items]
     if not loop:
         (row,) = rows
-        return "".join(f"_{category}.{item} {_quoted(value)}\n" for item, value in zip(items, row, strict=True))
-    head = "loop_\n" + "".join(f"_{category}.{item}\n" for item in items)
-    return head + "".join(" " + " ".join(map(_quoted, row)) + "\n" for row in rows)
+        return "".join(f"{name} {_quoted(value, name)}\n" for name, value in zip(names, row, strict=True))
+    head = "loop_\n" + "".join(f"{name}\n" for name in names)
+    return head + "".join(" " + " ".join(map(_quoted, row, names)) + "\n" for row in rows)

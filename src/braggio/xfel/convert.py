@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from braggio.errors import FormatError, GeometryError, MetadataError, UnsupportedError, about
 from braggio.formats import cbf
 from braggio.formats.cbf import Cbf
-from braggio.formats.cif import table
+from braggio.formats.cif import block_name, table
 from braggio.formats.cspad_cbf import CspadCbf, require_pixels, write_cspad_cbf
 from braggio.formats.image_pickle import ImagePickle, image_fields, read_image_pickle, write_image_pickle
 from braggio.kernels.cbf import Codec
@@ -153,7 +153,7 @@ def one_panel_text(image: ImagePickle, name: str, codec: Codec) -> str:
     kind = "signed 64-bit real IEEE" if image.data.dtype.kind == "f" else "signed 32-bit integer"
     parts = [
         "###CBF: VERSION 1.7.11\n# CBF file written by braggio\n",
-        f"data_{''.join(name.split())}\n",
+        f"data_{block_name(name)}\n",
         table("diffrn", ["id"], [["DS1"]], loop=False),
         table(
             "diffrn_detector",

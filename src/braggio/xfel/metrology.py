@@ -249,7 +249,7 @@ def crystfel_text(geometry: Cspad, *, wavelength: float | None = None) -> str:
     """
     lines = ["; CSPAD, written by braggio; pixels as 1480 x 1552: sensors of a quadrant below each other"]
     if wavelength:
-        lines.append(f"wavelength = {wavelength!r} A")
+        lines.append(f"wavelength = {float(wavelength)!r} A")
     panels = geometry.detector.panels
     lines += [
         f"clen = {geometry.distance / 1000!r}",
