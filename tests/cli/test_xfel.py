@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +154,16 @@ def test_view_of_several(xfel: Path, folder: Path) -> None:
     files = [str(xfel / f"idx-20130301060858{number}.cbf") for number in (601, 701)]
     assert main(["view", *files, "-o", "a.png"]) == 0
     assert (folder / "a.png").exists()
+
+
+def test_print_goes_on_past_a_damaged_member_of_an_archive(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = pickled.dumps({"a": 1})
+    with tarfile.open("x.tar", "w") as archive:
+        for name, data in (("a", good), ("bad.gz", gzip.compress(good)[:-9]), ("c.gz", gzip.compress(good))):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    assert main(["pickle", "print", "x.tar"]) == 1
+    printed = capsys.readouterr()
+    assert [line for line in printed.out.splitlines() if line.startswith("path")] == ["path a", "path c.gz"]
+    assert "error: bad.gz: damaged gzip file" in printed.err and printed.err.count("\n") == 1

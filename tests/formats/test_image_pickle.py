@@ -10,6 +10,7 @@ import pytest
 from braggio.errors import BraggioError, FormatError, MetadataError, OutputError
 from braggio.formats import pickled
 from braggio.formats.image_pickle import (
+    ImagePickle,
     default_name,
     image_fields,
     read_image_pickle,
@@ -121,3 +122,9 @@ def test_an_existing_file_survives(tmp_path: Path) -> None:
     assert path.read_bytes() == b"kept"
     write_image_pickle(path, fields, overwrite=True)
     assert read_image_pickle(path).data.shape == (2, 3)
+
+
+def test_an_address_that_is_no_text_is_refused() -> None:
+    fields = image_fields(np.zeros((2, 2), np.int32), timestamp="2014-12-01T07:36Z01.249")
+    with pytest.raises(MetadataError, match="DETECTOR_ADDRESS: expected text, found b'CxiDs1'"):
+        _ = ImagePickle(fields | {"DETECTOR_ADDRESS": b"CxiDs1"}).version

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from braggio.errors import FormatError, GeometryError, MetadataError, about
 from braggio.formats import pickled
+from braggio.formats.pickled import shown
 from braggio.model.geometry import Detector, Panel
 from braggio.model.lcls_detectors import format_version, timestamp_digits, translated_areas, unix_seconds
 
@@ -108,7 +109,9 @@ class ImagePickle:
         if "DETECTOR_ADDRESS" not in self.fields:
             return "CxiDsd-0|Cspad-0" if self.distance > FAR else "CxiDs1-0|Cspad-0"
         value = self.fields["DETECTOR_ADDRESS"]
-        return None if value is None else str(value)
+        if value is not None and not isinstance(value, str):
+            raise MetadataError(path=self.path, field="DETECTOR_ADDRESS", expected="text", found=shown(value))
+        return value
 
     @property
     def version(self) -> str | None:
@@ -200,12 +203,6 @@ def from_value(value: Any, path: str | None = None) -> ImagePickle:
 def _are_areas(areas: Any) -> bool:
     integers = isinstance(areas, np.ndarray) and areas.dtype.kind in "iu" and areas.size > 0 and areas.size % 4 == 0
     return integers and bool(np.abs(areas.astype(np.float64)).max() < 2**31)
-
-
-def shown(value: Any) -> str:
-    """A value for an error: short, whatever it is."""
-    text = repr(value) if isinstance(value, (str, bytes, int, float, tuple, type(None))) else type(value).__name__
-    return text if len(text) <= 60 else text[:60] + "..."
 
 
 def _describe(value: Any) -> str:
