@@ -10,7 +10,7 @@ import pytest
 
 from braggio.errors import BraggioError, DataWarning, FormatError, UnsupportedError
 from braggio.formats.cspad_cbf import open_cspad_cbf
-from braggio.formats.slac_geometry import SlacRow, parse, read_slac_geometry, text_of
+from braggio.formats.slac_geometry import SlacRow, looks_like, parse, read_slac_geometry, text_of
 from braggio.model.cspad import Cspad, Placement
 from braggio.model.geometry import axis_angle, rotation
 from braggio.xfel.metrology import crystfel_text, from_rows, read_slac, to_rows, write_slac
@@ -212,3 +212,12 @@ def test_rows_of_a_tilted_base() -> None:
     flat = Cspad(Placement((1.0, 2.0, 0.0), (0, 0, 1), 90.0), (Placement(),) * 4, (Placement(),) * 32)
     rail = to_rows(flat)[-2]
     assert (rail.parent, rail.object, rail.shift, rail.rot) == ("RAIL", "CSPAD:V1", (1000, 2000, 1_000_000), (90, 0, 0))
+
+
+def test_comments_may_be_utf_8(tmp_path: Path) -> None:
+    """Its bytes, read one by one, have letters that Python takes for the end of a line."""
+    flat = Cspad(Placement(), (Placement(),) * 4, (Placement(),) * 32)
+    write_slac(tmp_path / "a.data", flat)
+    text = "# in Å …\r\n".encode() + (tmp_path / "a.data").read_bytes()
+    (tmp_path / "b.data").write_bytes(text)
+    assert looks_like(text) and read_slac(tmp_path / "b.data") == read_slac(tmp_path / "a.data")

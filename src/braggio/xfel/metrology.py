@@ -153,11 +153,11 @@ def _numbers(folder: Path, component: str) -> NDArray[np.float64]:
     path = files[-1]
     with about(path):
         blocks: list[list[list[float]]] = [[]]
-        for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), 1):
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
             try:
                 values = [float(word) for word in line.split()]
             except ValueError:
-                raise FormatError(field=f"line {number}", expected="numbers", found=line.strip()) from None
+                raise FormatError(field=f"line {number}", expected="numbers", found=line.decode("latin-1")) from None
             if values:
                 blocks[-1].append(values)
             elif blocks[-1]:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import FormatError, LimitError, MetadataError, TruncatedError
+from braggio._core import Source
+from braggio.errors import FormatError, LimitError, MetadataError, TruncatedError, about
 from braggio.formats.xtc import CSPAD_SHAPE, CspadConfig, psana_name
 
 LOW_GAIN_FACTOR = 6.85  # of a CSPAD pixel in low gain to one in high gain, as psana has it
@@ -70,10 +71,10 @@ def read_pedestals(path: str | os.PathLike[str]) -> NDArray[np.float64]:
         Not numbers, rows of several lengths, values that are not finite.
     """
     path = os.fspath(path)
-    if os.path.getsize(path) > MAX_TEXT:
-        raise LimitError(
-            path=path, field="file size", expected=f"at most {MAX_TEXT} bytes", found=os.path.getsize(path)
-        )
+    with about(path):
+        size = Source.open(path).size  # refuses a pipe, which would be waited for
+    if size > MAX_TEXT:
+        raise LimitError(path=path, field="file size", expected=f"at most {MAX_TEXT} bytes", found=size)
     try:
         data = np.load(path, allow_pickle=False) if path.endswith(".npy") else _text(path)
         if data.dtype.kind not in "iuf":

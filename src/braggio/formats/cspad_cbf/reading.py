@@ -114,6 +114,8 @@ class CspadCbf:
 
 
 def _cut(array: NDArray[Any], tile: Tile) -> NDArray[Any]:
+    if array.ndim == 3 and len(array) == 1 and len(tile.place) == 2:
+        array = array[0]  # CBFlib may state a third axis of 1
     piece = array[tile.place] if len(tile.place) == array.ndim else None
     if piece is not None and piece.ndim == 3 and piece.shape[0] == 1:
         piece = piece[0]
