@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+import os
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +205,25 @@ class TestCalibration:
         dump_run(run, asked)
         with np.load(images(tmp_path)[0]) as shot:
             np.testing.assert_array_equal(shot["data"], made.masked(made.image(0), **SHOTS) - 1000.0)
+
+    def test_another_calibration_is_another_task(self, tmp_path: Path, run: Run) -> None:
+        group = tmp_path / "calib" / "CsPad::CalibV1"
+        for source, value in (("CxiDs1.0:Cspad.0", 1000), ("CxiDs2.0:Cspad.0", 7)):
+            (group / source / "pedestals").mkdir(parents=True)
+            np.savetxt(group / source / "pedestals" / "0-end.data", np.full((5920, 388), value), "%d")
+        folder = group / "CxiDs1.0:Cspad.0" / "pedestals"
+        asked = options(tmp_path, calib_dir=str(tmp_path / "calib"), max_events=1)
+        assert dump_run(run, asked).written == 1
+        np.savetxt(folder / "99-end.data", np.full((5920, 388), 3000), "%d")  # of later runs
+        assert dump_run(run, asked).kept == 1
+        np.savetxt(folder / "50-end.data", np.full((5920, 388), 2000), "%d")
+        with pytest.raises(OutputError, match="another dump"):
+            dump_run(run, asked)
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(FormatError, match="pipe: file: expected a regular file"):
+            read_pedestals(tmp_path / "pipe")
 
     def test_pedestals_of_another_shape(self) -> None:
         with pytest.raises(FormatError, match="pedestals"):
@@ -493,7 +513,7 @@ class TestRefusals:
         with pytest.raises(MetadataError, match=message):
             options(tmp_path, **changes)
 
-    @pytest.mark.parametrize("energy", [0.0, -1.0, math.nan, math.inf])
+    @pytest.mark.parametrize("energy", [0.0, -1.0, 1e-320, math.nan, math.inf])
     def test_energies(self, tmp_path: Path, energy: float) -> None:
         with pytest.raises(GeometryError, match="override_energy"):
             options(tmp_path, override_energy=energy)
