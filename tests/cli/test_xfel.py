@@ -6,6 +6,8 @@ import gzip
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -196,3 +198,22 @@ def test_metrology_is_read_from_compressed_files_and_not_from_pipes(
     os.mkfifo("pipe")
     assert main(["metrology", action, "pipe", "-o", "x.png"]) == 1
     assert "pipe: file: expected a regular file" in capsys.readouterr().err
+
+
+def test_json_has_null_for_what_is_no_number(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pickled.dump("a.pickle", {"a": float("nan"), "b": [float("inf"), 1.5]})
+    assert main(["pickle", "print", "--json", "a.pickle"]) == 0
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    first, _ = (json.loads(line, parse_constant=refuse) for line in capsys.readouterr().out.splitlines())
+    assert first["fields"] == {"a": None, "b": [None, 1.5]}
+
+
+def test_names_of_any_bytes_are_printed(folder: Path) -> None:
+    name = os.fsdecode(b"\xff.pickle")
+    write_image_pickle(name, image_fields(np.zeros((2, 3), np.int32), timestamp=TIME))
+    command = [sys.executable, "-m", "braggio", "pickle2cbf", name]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\\udcff.cbf\n", b"")

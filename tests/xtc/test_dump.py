@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +174,21 @@ class TestCalibration:
         (tmp_path / "bad.data").write_text(text)
         with pytest.raises(FormatError, match=r"bad\.data"):
             read_pedestals(tmp_path / "bad.data")
+
+    @pytest.mark.parametrize("shape", ["(10**9, 10**3)", "(-1,)", "(2**62, 2**62)", "(((((("])
+    def test_forged_npy_files(self, tmp_path: Path, shape: str) -> None:
+        """Nothing is allocated for what is not there."""
+        text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
+        text = text.replace("10**9", str(10**9)).replace("10**3", "1000").replace("2**62", str(2**62))
+        (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + text.ljust(117).encode() + b"\n")
+        with pytest.raises(FormatError, match=r"bad\.npy"):
+            read_pedestals(tmp_path / "bad.npy")
+
+    def test_an_archive_is_no_npy(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "a.npz", a=np.ones(3))
+        (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+        with pytest.raises(FormatError, match=r"a\.npy"):
+            read_pedestals(tmp_path / "a.npy")
 
     def test_nothing_is_unpickled(self, tmp_path: Path) -> None:
         np.save(tmp_path / "bad.npy", np.array([{}], object), allow_pickle=True)

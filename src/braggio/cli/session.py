@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import json
+import math
 import os
 import signal
 import sys
@@ -39,7 +41,7 @@ class Session:
     def event(self, kind: str, text: str, **facts: Any) -> None:
         """Something happened: `text` for people, `facts` for programs."""
         if self.json:
-            print(json.dumps({"schema": SCHEMA, "event": kind, **facts}, default=str), flush=True)
+            print(_json({"schema": SCHEMA, "event": kind, **facts}), flush=True)
         elif text and not self.quiet:
             print(text, flush=True)
 
@@ -107,6 +109,22 @@ class Session:
         """The last line of JSON output."""
         if self.json:
             self.event("summary", "", **self.counts, exit_code=self.code)
+
+
+def _json(record: dict[str, Any]) -> str:
+    """A line of JSON, which has no word for nan and infinity: they become null."""
+    try:
+        return json.dumps(record, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(json.loads(json.dumps(record, default=str))))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Pace:
@@ -188,6 +206,8 @@ def run_command(run: Callable[[argparse.Namespace, Session], None], arguments: a
 
     Both signals unwind, so that part files go, and are raised again, so that the caller sees what stopped us.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: names of files may be any bytes
     session = Session(arguments)
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
