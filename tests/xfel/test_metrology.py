@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 
@@ -221,3 +222,16 @@ def test_comments_may_be_utf_8(tmp_path: Path) -> None:
     text = "# in Å …\r\n".encode() + (tmp_path / "a.data").read_bytes()
     (tmp_path / "b.data").write_bytes(text)
     assert looks_like(text) and read_slac(tmp_path / "b.data") == read_slac(tmp_path / "a.data")
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["P{i} 0 O{i} 0", "P{j} 0 P{i} 0", "P 0 P{i} 0"],
+    ids=["strangers", "a chain", "a family and twins at its end"],
+)
+def test_many_rows_are_refused_at_once(row: str) -> None:
+    rows = [row.format(i=i, j=i + 1) + " 0" * 9 + "\n" for i in range(50_000)]
+    begun = time.monotonic()
+    with pytest.raises(FormatError) as caught:
+        from_rows(parse("".join([*rows, rows[-1]] if row.startswith("P 0") else rows)))
+    assert time.monotonic() - begun < 20 and len(str(caught.value)) < 300

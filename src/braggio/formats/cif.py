@@ -12,6 +12,7 @@ from braggio.errors import FormatError, MetadataError
 _TOKEN = re.compile(
     r"""
       (?:^;(?P<field>(?:.|\n)*?)^;(?=\s|$))          # a text field between semicolons that begin lines
+    | (?P<unclosed>^;)                             # said at once: looking for the end of each takes for ever
     | (?P<comment>\#[^\n]*)
     | '(?P<single>(?:[^'\n]|'(?!\s|$))*)'(?=\s|$)
     | "(?P<double>(?:[^"\n]|"(?!\s|$))*)"(?=\s|$)
@@ -78,6 +79,7 @@ def parse(text: str) -> Block:
     """
     tokens = _tokens(text.replace("\r\n", "\n").replace("\r", "\n"))
     block: Block | None = None
+    seen: set[str] = set()
     at = 0
     while at < len(tokens):
         kind, value, line = tokens[at]
@@ -89,10 +91,11 @@ def parse(text: str) -> Block:
         elif block is None:
             raise FormatError(field=f"line {line}", expected="data_", found=value[:40])
         elif kind == "keyword" and value.lower() == "loop_":
-            at = _loop(block, tokens, at)
+            at = _loop(block, tokens, at, seen)
         elif kind == "name":
             if at == len(tokens) or tokens[at][0] not in ("value", "nothing"):
                 raise FormatError(field=f"line {line}", expected=f"a value of {value}", found="none")
+            _once([value], seen)
             _single(block, value, _stored(tokens[at]))
             at += 1
         elif kind != "keyword":
@@ -115,8 +118,9 @@ def _tokens(text: str) -> list[Token]:
         value = match[kind]
         if kind == "comment":
             continue
-        if kind == "odd":
-            raise FormatError(field=f"line {line}", expected="a closed quote", found=text[match.start() :][:20])
+        if kind in ("odd", "unclosed"):
+            wanted = "a closed quote" if kind == "odd" else "a text field that ends"
+            raise FormatError(field=f"line {line}", expected=wanted, found=text[match.start() :][:20])
         if kind != "bare":
             tokens.append(("value", value, line))
         elif value.startswith("_"):
@@ -140,13 +144,20 @@ def _split(name: str) -> tuple[str, str]:
 def _single(block: Block, name: str, value: Value) -> None:
     category, item = _split(name)
     table = block.categories.setdefault(category, Category(category, rows=[[]]))
-    if len(table.rows) != 1 or item in table.items:
+    if len(table.rows) != 1:
         raise FormatError(field=name, expected="one value", found="a second")
     table.items.append(item)
     table.rows[0].append(value)
 
 
-def _loop(block: Block, tokens: Sequence[Token], at: int) -> int:
+def _once(names: Iterable[str], seen: set[str]) -> None:
+    for name in names:
+        if name.lower() in seen:
+            raise FormatError(field=name, expected="one value", found="a second")
+        seen.add(name.lower())
+
+
+def _loop(block: Block, tokens: Sequence[Token], at: int, seen: set[str]) -> int:
     names = []
     while at < len(tokens) and tokens[at][0] == "name":
         names.append(tokens[at][1])
@@ -164,6 +175,7 @@ def _loop(block: Block, tokens: Sequence[Token], at: int) -> int:
     category = _split(names[0])[0]
     if category in block.categories:
         raise FormatError(field=category, expected="one table", found="a second")
+    _once(names, seen)
     rows = [values[i : i + len(names)] for i in range(0, len(values), len(names))]
     block.categories[category] = Category(category, [_split(name)[1] for name in names], rows)
     return at

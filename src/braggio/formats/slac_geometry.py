@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -105,9 +107,16 @@ class SlacGeometry:
     comments: tuple[str, ...] = ()
     path: str | None = None
 
+    @cached_property
+    def _families(self) -> dict[tuple[str, int], list[SlacRow]]:
+        families: dict[tuple[str, int], list[SlacRow]] = {}
+        for row in self.rows:
+            families.setdefault((row.parent, row.parent_index), []).append(row)
+        return families
+
     def children(self, name: str, index: int) -> list[SlacRow]:
         """The rows of a parent, in the order of the file."""
-        return [row for row in self.rows if (row.parent, row.parent_index) == (name, index)]
+        return self._families.get((name, index), [])
 
 
 def looks_like(head: bytes) -> bool:
@@ -153,9 +162,9 @@ def parse(text: str, path: str | None = None) -> SlacGeometry:
             rows.append(_row(line.split(), number))
     if not rows:
         raise FormatError(path=path, field="geometry", expected="rows of 13 fields", found="none")
-    placed = [(row.object, row.index, row.parent, row.parent_index) for row in rows]
-    if len(set(placed)) != len(placed):
-        twice = next(each for each in placed if placed.count(each) > 1)
+    placed = Counter((row.object, row.index, row.parent, row.parent_index) for row in rows)
+    if len(placed) != len(rows):
+        twice = placed.most_common(1)[0][0]
         raise FormatError(
             path=path, field="geometry", expected="each object once", found=f"{twice[0]} {twice[1]} twice"
         )

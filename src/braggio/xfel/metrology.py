@@ -89,16 +89,17 @@ def _detector(geometry: SlacGeometry, order: Order) -> tuple[tuple[str, int], li
             deep = all(geometry.children(row.object, row.index) for row in children)
             if len(children) == count and (deep == (count == QUADS)):
                 return parent, _ordered(geometry, parent, order)
-    found = ", ".join(f"{name} with {len(geometry.children(name, index))}" for name, index in parents)
+    found = ", ".join(f"{name} with {len(geometry.children(name, index))}" for name, index in list(parents)[:8])
     raise UnsupportedError(field="geometry", expected="an object of 4 quadrants or of 32 sensors", found=found)
 
 
 def _base(geometry: SlacGeometry, detector: tuple[str, int]) -> Placement:
     """Everything above the detector in one placement, in x and y: its z belongs to the run, not to the metrology."""
     matrix = np.eye(4)
-    current: tuple[str, int] | None = detector
+    current = detector
+    placed = {(row.object, row.index): row for row in reversed(geometry.rows)}
     for _ in range(len(geometry.rows) + 1):
-        row = next((row for row in geometry.rows if (row.object, row.index) == current), None)
+        row = placed.get(current)
         if row is None:
             break
         step = row.matrix.copy()
