@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from braggio.errors import GeometryError
+from braggio.errors import GeometryError, MetadataError
 from braggio.formats.cbf import write_cbf
 from braggio.formats.image_pickle import image_fields, read_image_pickle, write_image_pickle
 from braggio.xfel.convert import cbf_to_pickle, pickle_to_cbf
@@ -52,3 +52,25 @@ def test_pixels_that_are_not_square_are_refused(tmp_path: Path) -> None:
         with pytest.raises(GeometryError, match="expected square pixels"):
             cbf_to_pickle(tmp_path / f"{name}.cbf", tmp_path / f"{name}.pickle")
         assert not (tmp_path / f"{name}.pickle").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [
+        ("Pixel_size", "0 m x 0 m"),
+        ("Pixel_size", "1e400 m x 1e400 m"),
+        ("Detector_distance", "1e400 m"),
+        ("Count_cutoff", "1e400 counts"),
+    ],
+)
+def test_numbers_that_no_reader_takes_are_not_written(tmp_path: Path, field: str, line: str) -> None:
+    write_cbf(tmp_path / "a.cbf", np.zeros((2, 3), np.int32), header=MINI | {field: line})
+    with pytest.raises(MetadataError, match=r"a\.cbf: [A-Z_]+: expected"):
+        cbf_to_pickle(tmp_path / "a.cbf", tmp_path / "a.pickle")
+    assert not (tmp_path / "a.pickle").exists()
+
+
+def test_numbers_may_end_in_a_point(tmp_path: Path) -> None:
+    write_cbf(tmp_path / "a.cbf", np.zeros((2, 3), np.int32), header=MINI | {"Wavelength": "1. A"})
+    cbf_to_pickle(tmp_path / "a.cbf", tmp_path / "a.pickle")
+    assert read_image_pickle(tmp_path / "a.pickle").wavelength == 1

@@ -148,7 +148,9 @@ class ImagePickle:
         """The pixels with each tile at its translated place, zero elsewhere, as dxtbx shows them."""
         moved = np.zeros_like(self.data)
         rows, columns = self.data.shape
-        for (s0, f0, s1, f1), (m0, n0, m1, n1) in zip(self.active_areas, self.translated_areas, strict=True):
+        for (s0, f0, s1, f1), (m0, n0, m1, n1) in zip(
+            self.active_areas.tolist(), self.translated_areas.tolist(), strict=True
+        ):
             if not (0 <= s0 < s1 <= rows and 0 <= f0 < f1 <= columns):
                 raise GeometryError(
                     path=self.path, field="ACTIVE_AREAS", expected="tiles within the image", found=(s0, f0, s1, f1)
@@ -252,6 +254,8 @@ def image_fields(
     ------
     FormatError
         The pixels are neither int32 nor float64 without loss.
+    MetadataError
+        A number that is not finite, or a pixel of no size.
     """
     pixels = _as_flex(np.asarray(data))
     rows, columns = pixels.shape
@@ -260,7 +264,7 @@ def image_fields(
     areas = np.array([0, 0, rows, columns] if active_areas is None else active_areas, np.int32).reshape(-1)
     if areas.size % 4:
         raise MetadataError(field="ACTIVE_AREAS", expected="four numbers per tile", found=areas.size)
-    return {
+    fields = {
         "ACTIVE_AREAS": areas,
         "BEAM_CENTER_X": float(x),
         "BEAM_CENTER_Y": float(y),
@@ -279,6 +283,15 @@ def image_fields(
         "xtal_target": None,
         **more,
     }
+    made = ImagePickle(fields)
+    _ = (
+        made.pixel_size,
+        made.distance,
+        made.wavelength,
+        made.beam_center,
+        made.trusted_range,
+    )  # what cannot be is refused
+    return fields
 
 
 def _as_flex(pixels: NDArray[Any]) -> NDArray[Any]:

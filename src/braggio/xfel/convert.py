@@ -294,7 +294,7 @@ def _require_square(name: str, sides: tuple[float, float]) -> None:
         raise GeometryError(field=name, expected="square pixels, for an image pickle", found=sides)
 
 
-_FLOAT = r"([-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)"
+_FLOAT = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 
 
 def _from_mini(file: Cbf, timestamp: str | None, verify: cbf.Verify) -> dict[str, Any]:
