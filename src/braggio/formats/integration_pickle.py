@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHELLS = 20  # of equal volume, for the resolution estimate
 SPAN_TOLERANCE = 1e-6
-LARGEST = 1e100  # Angstrom: its square is finite
+SMALLEST, LARGEST = 1e-6, 1e9  # of a cell, in Angstrom and degrees: beyond them sums of powers overflow
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def _unit_cell(value: Any) -> UnitCell:
     cell = _object(value, "unit_cell")
     parameters = cell.arguments[0] if cell is not None and cell.arguments else None
     if not isinstance(parameters, tuple) or not all(
-        isinstance(each, (int, float)) and abs(each) <= LARGEST for each in parameters
+        isinstance(each, (int, float)) and SMALLEST <= each <= LARGEST for each in parameters
     ):
         raise MetadataError(field="_unit_cell", expected="a unit cell", found=shown(parameters if cell else value))
     return UnitCell.of(parameters)
