@@ -217,3 +217,13 @@ def test_names_of_any_bytes_are_printed(folder: Path) -> None:
     command = [sys.executable, "-m", "braggio", "pickle2cbf", name]
     done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"})
     assert (done.returncode, done.stdout, done.stderr) == (0, b"\\udcff.cbf\n", b"")
+
+
+def test_programs_of_cctbx_take_one_file_and_options_anywhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.pickle", "b.pickle"):
+        write_image_pickle(name, image_fields(np.zeros((2, 3), np.int32), timestamp=TIME))
+    assert main(["compat", "cxi.pickle2cbf", "a.pickle", "b.pickle"]) == 1
+    assert "takes one file, not a.pickle and b.pickle" in capsys.readouterr().err
+    assert not list(folder.glob("*.cbf"))
+    assert main(["compat", "cxi.pickle2cbf", "-f", "a.pickle", "--json", "out=x.cbf"]) == 0
+    assert (folder / "x.cbf").exists()
