@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from braggio.errors import BraggioError, FormatError, GeometryError, MetadataError
+from braggio.errors import BraggioError, FormatError, GeometryError, LimitError, MetadataError
 from braggio.formats import cif, imgcif
+from braggio.formats.cbf import section_bytes, write_assembled
 from braggio.formats.cspad_cbf import header_text, open_cspad_cbf, write_cspad_cbf, write_header
 from braggio.model.cspad import Cspad, Placement, raw, tiles
 
@@ -271,3 +272,26 @@ def test_a_text_that_cbf_cannot_hold_is_refused_by_name(tmp_path: Path) -> None:
 def test_line_ends_within_a_value_keep_the_header_whole() -> None:
     block = cif.parse("data_a\n" + cif.table("a", ["b", "c"], [["x\ry", "z"]], loop=False))
     assert block.value("a", "b") == "x\ny\n" and block.value("a", "c") == "z"
+
+
+def test_tiles_of_one_array_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """Thousands of tiles of the same zeros, in a file of some kB."""
+    axes = "X translation . 1 0 0\nY translation X 0 1 0\n"
+    names = [f"T{i}" for i in range(1200)]
+    text = (
+        "###CBF: VERSION 1.5\ndata_a\nloop_\n_axis.id\n_axis.type\n_axis.depends_on\n_axis.vector[1]\n_axis.vector[2]\n"
+        f"_axis.vector[3]\n{axes}loop_\n_array_structure_list_axis.axis_set_id\n_array_structure_list_axis.axis_id\n"
+        "_array_structure_list_axis.displacement\n_array_structure_list_axis.displacement_increment\nX X 0 1\nY Y 0 1\n"
+        + cif.table(
+            "array_structure_list",
+            ["array_id", "array_section_id", "index", "dimension", "precedence", "axis_set_id"],
+            [["A", name, i, 512, i, axis] for name in names for i, axis in ((1, "X"), (2, "Y"))],
+        )
+        + "loop_\n_array_data.array_id\n_array_data.data\n"
+    )
+    sections = [("A", section_bytes(np.zeros((512, 512), np.int32), codec="packed"))]
+    write_assembled(str(tmp_path / "a.cbf"), text, sections, overwrite=False)
+    opened = open_cspad_cbf(tmp_path / "a.cbf")
+    assert opened.read_tile(1199).shape == (512, 512)
+    with pytest.raises(LimitError, match=r"a\.cbf: panels: expected at most 268435456 pixels, found 314572800"):
+        opened.read_tiles()
