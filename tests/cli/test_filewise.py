@@ -48,3 +48,34 @@ def test_one_output_cannot_hold_two_inputs(folder: Path, capsys: pytest.CaptureF
     assert main(["pickle2cbf", "a.pickle", "a.pickle", "-o", "x.cbf"]) == 1
     assert "--output takes one input" in capsys.readouterr().err
     assert not list(folder.glob("*.cbf"))
+
+
+@pytest.mark.parametrize("names", [("a.pickle", "a.pickle.gz"), ("run.1", "run.2")])
+def test_no_input_takes_the_output_of_another(names: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    make_pickle(names[0])
+    Path(names[1]).write_bytes(gzip.compress(Path(names[0]).read_bytes()))
+    assert main(["pickle2cbf", "-f", *names]) == 1
+    printed = capsys.readouterr()
+    output = Path(names[0]).stem + ".cbf"
+    assert printed.out == f"{output}\n"
+    assert printed.err == f"braggio: error: {output}: not written for {names[1]}: it is the output of another input\n"
+
+
+def test_no_output_replaces_an_input(capsys: pytest.CaptureFixture[str]) -> None:
+    make_pickle("a.pickle")
+    before = Path("a.pickle").rename("a.cbf").read_bytes()
+    assert main(["pickle2cbf", "-f", "a.cbf"]) == 1
+    assert "a.cbf: not written for a.cbf: it is an input" in capsys.readouterr().err
+    assert Path("a.cbf").read_bytes() == before
+
+
+def test_folders_are_refused_as_folders(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pickle2cbf", ".", "/"]) == 1
+    assert capsys.readouterr().err == "braggio: error: .: Is a directory\nbraggio: error: /: Is a directory\n"
+
+
+def test_a_codec_that_does_not_fit_is_told_with_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_image_pickle("a.pickle", image_fields(np.ones((2, 2)), timestamp=TIME))
+    assert main(["pickle2cbf", "a.pickle", "--codec", "byte_offset"]) == 1
+    assert "a.cbf: codec: byte_offset holds integers, not float64" in capsys.readouterr().err
+    assert not list(folder.glob("*.cbf"))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import os
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +18,8 @@ from braggio.cli import main
 from braggio.formats import pickled
 from braggio.formats.cspad_cbf import open_cspad_cbf
 from braggio.formats.image_pickle import image_fields, read_image_pickle, write_image_pickle
-from braggio.xfel.metrology import read_slac
+from braggio.model.cspad import Cspad, Placement
+from braggio.xfel.metrology import read_slac, write_slac
 
 pytestmark = pytest.mark.usefixtures("never_unpickle")
 TIME = "2014-12-01T07:36Z01.249"
@@ -151,3 +158,72 @@ def test_view_of_several(xfel: Path, folder: Path) -> None:
     files = [str(xfel / f"idx-20130301060858{number}.cbf") for number in (601, 701)]
     assert main(["view", *files, "-o", "a.png"]) == 0
     assert (folder / "a.png").exists()
+
+
+def test_print_goes_on_past_a_damaged_member_of_an_archive(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = pickled.dumps({"a": 1})
+    with tarfile.open("x.tar", "w") as archive:
+        for name, data in (("a", good), ("bad.gz", gzip.compress(good)[:-9]), ("c.gz", gzip.compress(good))):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    assert main(["pickle", "print", "x.tar"]) == 1
+    printed = capsys.readouterr()
+    assert [line for line in printed.out.splitlines() if line.startswith("path")] == ["path a", "path c.gz"]
+    assert "error: bad.gz: damaged gzip file" in printed.err and printed.err.count("\n") == 1
+
+
+def test_a_timestamp_of_the_user_is_checked_and_goes_before_the_files(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_image_pickle("a.pickle", image_fields(np.zeros((2, 3), np.int32), timestamp=TIME))
+    assert main(["pickle2cbf", "a.pickle"]) == 0
+    assert main(["cbf2pickle", "a.cbf", "-o", "b.pickle", "--timestamp", "yesterday"]) == 1
+    assert "a.cbf: TIMESTAMP: expected YYYY" in capsys.readouterr().err and not (folder / "b.pickle").exists()
+    (folder / "a.cbf").write_bytes((folder / "a.cbf").read_bytes().replace(TIME.encode(), b"2014/12/01-07h36_______"))
+    assert main(["cbf2pickle", "a.cbf", "-o", "b.pickle"]) == 1
+    assert main(["cbf2pickle", "a.cbf", "-o", "b.pickle", "--timestamp", TIME]) == 0
+    assert read_image_pickle("b.pickle").timestamp == TIME
+
+
+@pytest.mark.parametrize("action", ["slac2cbf", "crystfel", "show"])
+def test_metrology_is_read_from_compressed_files_and_not_from_pipes(
+    folder: Path, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    write_slac("a.data", Cspad(Placement(), (Placement(),) * 4, (Placement(),) * 32))
+    assert main(["metrology", "slac2cbf", "a.data", "-o", "a.cbf", "--distance", "90"]) == 0
+    for name in ("a.data", "a.cbf"):
+        (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+        assert main(["metrology", action, f"{name}.gz", "-o", f"{name}.png"]) == 0
+    os.mkfifo("pipe")
+    assert main(["metrology", action, "pipe", "-o", "x.png"]) == 1
+    assert "pipe: file: expected a regular file" in capsys.readouterr().err
+
+
+def test_json_has_null_for_what_is_no_number(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pickled.dump("a.pickle", {"a": float("nan"), "b": [float("inf"), 1.5]})
+    assert main(["pickle", "print", "--json", "a.pickle"]) == 0
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    first, _ = (json.loads(line, parse_constant=refuse) for line in capsys.readouterr().out.splitlines())
+    assert first["fields"] == {"a": None, "b": [None, 1.5]}
+
+
+def test_names_of_any_bytes_are_printed(folder: Path) -> None:
+    name = os.fsdecode(b"\xff.pickle")
+    write_image_pickle(name, image_fields(np.zeros((2, 3), np.int32), timestamp=TIME))
+    command = [sys.executable, "-m", "braggio", "pickle2cbf", name]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\\udcff.cbf\n", b"")
+
+
+def test_programs_of_cctbx_take_one_file_and_options_anywhere(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.pickle", "b.pickle"):
+        write_image_pickle(name, image_fields(np.zeros((2, 3), np.int32), timestamp=TIME))
+    assert main(["compat", "cxi.pickle2cbf", "a.pickle", "b.pickle"]) == 1
+    assert "takes one file, not a.pickle and b.pickle" in capsys.readouterr().err
+    assert not list(folder.glob("*.cbf"))
+    assert main(["compat", "cxi.pickle2cbf", "-f", "a.pickle", "--json", "out=x.cbf"]) == 0
+    assert (folder / "x.cbf").exists()

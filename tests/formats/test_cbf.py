@@ -6,6 +6,7 @@ import base64
 import contextlib
 import gzip
 import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,26 @@ def test_cif_text() -> None:
     ):
         with pytest.raises(FormatError):
             cif.parse(bad)
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((2, 2), np.float16), np.zeros((0, 2), np.int32)])
+def test_what_could_not_be_read_is_not_written(tmp_path: Path, pixels: Any) -> None:
+    with pytest.raises(UnsupportedError, match=r"a\.cbf: (codec|pixels): "):
+        write_cbf(tmp_path / "a.cbf", pixels, codec="none")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ";x\n" * 200_000,
+        "".join(f"_a.b{i} 1\n" for i in range(100_000)) + "_a.B7 1\n",
+        "loop_\n_a.b\n_a.B\n1 2\n",
+        "loop_\n_a.b\n1\n_a.b 2\n",
+    ],
+)
+def test_cif_text_that_contradicts_itself_is_refused_at_once(text: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(FormatError, match="a text field that ends|one value"):
+        cif.parse(f"data_a\n{text}")
+    assert time.monotonic() - begun < 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from braggio.errors import BraggioError, FormatError, GeometryError
+from braggio.errors import BraggioError, FormatError, GeometryError, LimitError, MetadataError
 from braggio.formats import cif, imgcif
+from braggio.formats.cbf import section_bytes, write_assembled
 from braggio.formats.cspad_cbf import header_text, open_cspad_cbf, write_cspad_cbf, write_header
 from braggio.model.cspad import Cspad, Placement, raw, tiles
 
@@ -232,3 +234,64 @@ _array_structure_list_axis.displacement_increment
     np.testing.assert_allclose(first.origin, (0, 10, -100), atol=1e-12)  # (10, 0) turned by 90 degrees
     np.testing.assert_allclose(first.fast, (0, 1, 0), atol=1e-12)
     np.testing.assert_allclose(first.slow, (1, 0, 0), atol=1e-12)
+
+
+PLACED = Cspad(Placement(), (Placement(),) * 4, (Placement(),) * 32, distance=100.0)
+
+
+def test_a_name_of_any_letters_makes_a_data_block(tmp_path: Path) -> None:
+    write_header(tmp_path / "日本 Å.cbf", PLACED)
+    assert open_cspad_cbf(tmp_path / "日本 Å.cbf").file.block.name == "___"
+
+
+def test_numpy_numbers_are_written_as_numbers(tmp_path: Path) -> None:
+    geometry = replace(
+        PLACED, distance=np.float64(90), pixel_size=np.float64(0.11), trusted_range=(np.float64(-9), 5.5)
+    )
+    write_header(tmp_path / "a.cbf", geometry)
+    found = open_cspad_cbf(tmp_path / "a.cbf")
+    assert (found.distance, found.cspad.pixel_size) == (90, 0.11)
+    write_cspad_cbf(tmp_path / "b.cbf", np.zeros((64, 185, 194), np.int32), geometry, wavelength=np.float64(1.5))
+    assert open_cspad_cbf(tmp_path / "b.cbf").wavelength == 1.5
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_none_are_not_written(tmp_path: Path, value: float) -> None:
+    with pytest.raises(GeometryError, match="distance: expected a finite number of mm"):
+        replace(PLACED, distance=value)
+    with pytest.raises(MetadataError, match=r"a\.cbf: _diffrn_radiation_wavelength\.wavelength: expected a finite"):
+        write_cspad_cbf(tmp_path / "a.cbf", np.zeros((64, 185, 194), np.int32), PLACED, wavelength=value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_text_that_cbf_cannot_hold_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"a\.cbf: CBF text: expected Latin-1, found '日本'"):
+        write_cspad_cbf(tmp_path / "a.cbf", np.zeros((64, 185, 194), np.int32), PLACED, timestamp="日本")
+
+
+def test_line_ends_within_a_value_keep_the_header_whole() -> None:
+    block = cif.parse("data_a\n" + cif.table("a", ["b", "c"], [["x\ry", "z"]], loop=False))
+    assert block.value("a", "b") == "x\ny\n" and block.value("a", "c") == "z"
+
+
+def test_tiles_of_one_array_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """Thousands of tiles of the same zeros, in a file of some kB."""
+    axes = "X translation . 1 0 0\nY translation X 0 1 0\n"
+    names = [f"T{i}" for i in range(1200)]
+    text = (
+        "###CBF: VERSION 1.5\ndata_a\nloop_\n_axis.id\n_axis.type\n_axis.depends_on\n_axis.vector[1]\n_axis.vector[2]\n"
+        f"_axis.vector[3]\n{axes}loop_\n_array_structure_list_axis.axis_set_id\n_array_structure_list_axis.axis_id\n"
+        "_array_structure_list_axis.displacement\n_array_structure_list_axis.displacement_increment\nX X 0 1\nY Y 0 1\n"
+        + cif.table(
+            "array_structure_list",
+            ["array_id", "array_section_id", "index", "dimension", "precedence", "axis_set_id"],
+            [["A", name, i, 512, i, axis] for name in names for i, axis in ((1, "X"), (2, "Y"))],
+        )
+        + "loop_\n_array_data.array_id\n_array_data.data\n"
+    )
+    sections = [("A", section_bytes(np.zeros((512, 512), np.int32), codec="packed"))]
+    write_assembled(str(tmp_path / "a.cbf"), text, sections, overwrite=False)
+    opened = open_cspad_cbf(tmp_path / "a.cbf")
+    assert opened.read_tile(1199).shape == (512, 512)
+    with pytest.raises(LimitError, match=r"a\.cbf: panels: expected at most 268435456 pixels, found 314572800"):
+        opened.read_tiles()

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from braggio.errors import BraggioError, FormatError, MetadataError, OutputError
+from braggio.errors import BraggioError, FormatError, GeometryError, MetadataError, OutputError
 from braggio.formats import pickled
 from braggio.formats.image_pickle import (
+    ImagePickle,
     default_name,
     image_fields,
     read_image_pickle,
@@ -121,3 +122,15 @@ def test_an_existing_file_survives(tmp_path: Path) -> None:
     assert path.read_bytes() == b"kept"
     write_image_pickle(path, fields, overwrite=True)
     assert read_image_pickle(path).data.shape == (2, 3)
+
+
+def test_an_address_that_is_no_text_is_refused() -> None:
+    fields = image_fields(np.zeros((2, 2), np.int32), timestamp="2014-12-01T07:36Z01.249")
+    with pytest.raises(MetadataError, match="DETECTOR_ADDRESS: expected text, found b'CxiDs1'"):
+        _ = ImagePickle(fields | {"DETECTOR_ADDRESS": b"CxiDs1"}).version
+
+
+def test_areas_in_an_error_are_plain_numbers() -> None:
+    fields = image_fields(np.zeros((2, 2), np.int32), timestamp=TIME, active_areas=[0, 0, 9, 9])
+    with pytest.raises(GeometryError, match=r"found \(0, 0, 9, 9\)"):
+        ImagePickle(fields).moved_data()

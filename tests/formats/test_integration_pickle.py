@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from braggio.errors import FormatError
+from braggio.errors import BraggioError, FormatError, MetadataError
 from braggio.formats import pickled
-from braggio.formats.integration_pickle import read_integration_pickle
+from braggio.formats.integration_pickle import from_value, read_integration_pickle
+from braggio.formats.pickled import PickledObject
 from braggio.model.crystal import UnitCell, space_group
 
 pytestmark = pytest.mark.usefixtures("never_unpickle")
@@ -59,3 +61,43 @@ def test_refusals() -> None:
     for value in ({"a": 1}, {"observations": []}, {"observations": 3}, {"observations": ["x"]}):
         with pytest.raises(FormatError):
             read_integration_pickle(pickled.dumps(value))
+
+
+def nested(depth: int) -> tuple[object, ...]:
+    """A tuple of 2^depth items that share each other."""
+    value: tuple[object, ...] = (1,)
+    for _ in range(depth):
+        value = (value, value)
+    return value
+
+
+def observed(cell: tuple[object, ...] = (10, 20, 30, 90, 90, 90), sigma: float = 1.0) -> dict[str, object]:
+    """The value of an integration pickle of three reflections."""
+    group = PickledObject("cctbx_sgtbx_ext", "space_group", (" P 2 2",))
+    state = {
+        "_unit_cell": PickledObject("cctbx_uctbx_ext", "unit_cell", (cell,)),
+        "_space_group_info": PickledObject("cctbx.sgtbx", "space_group_info", (), (group,)),
+        "_indices": np.array([[1, 0, 0], [0, 1, 0], [2, 3, 4]], np.int32),
+        "_data": np.array([1.0, 2, 3]),
+        "_sigmas": np.full(3, sigma),
+    }
+    return {"observations": [PickledObject("cctbx.miller", "array", (), state)]}
+
+
+def test_errors_stay_short_whatever_was_stored() -> None:
+    for value in ({"observations": [nested(16)]}, {"observations": {"a": nested(16)}}, observed(nested(16))):
+        with pytest.raises(BraggioError) as caught:
+            from_value(value)
+        assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("edge", [10**400, 1e200, 1e-140, 0, np.inf, np.nan])
+def test_edges_beyond_any_number_are_refused(edge: object) -> None:
+    with pytest.raises(MetadataError, match="_unit_cell: expected a unit cell, found"):
+        from_value(observed((edge, 20, 30, 90, 90, 90)))
+
+
+def test_sigmas_of_zero_pass_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert from_value(observed(sigma=0.0)).crystals[0].highest_resolution()[0] is not None

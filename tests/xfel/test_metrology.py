@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from braggio.errors import BraggioError, DataWarning, FormatError, UnsupportedError
 from braggio.formats.cspad_cbf import open_cspad_cbf
-from braggio.formats.slac_geometry import SlacRow, parse, read_slac_geometry, text_of
+from braggio.formats.slac_geometry import SlacRow, looks_like, parse, read_slac_geometry, text_of
 from braggio.model.cspad import Cspad, Placement
 from braggio.model.geometry import axis_angle, rotation
 from braggio.xfel.metrology import crystfel_text, from_rows, read_slac, to_rows, write_slac
@@ -212,3 +213,25 @@ def test_rows_of_a_tilted_base() -> None:
     flat = Cspad(Placement((1.0, 2.0, 0.0), (0, 0, 1), 90.0), (Placement(),) * 4, (Placement(),) * 32)
     rail = to_rows(flat)[-2]
     assert (rail.parent, rail.object, rail.shift, rail.rot) == ("RAIL", "CSPAD:V1", (1000, 2000, 1_000_000), (90, 0, 0))
+
+
+def test_comments_may_be_utf_8(tmp_path: Path) -> None:
+    """Its bytes, read one by one, have letters that Python takes for the end of a line."""
+    flat = Cspad(Placement(), (Placement(),) * 4, (Placement(),) * 32)
+    write_slac(tmp_path / "a.data", flat)
+    text = "# in Å …\r\n".encode() + (tmp_path / "a.data").read_bytes()
+    (tmp_path / "b.data").write_bytes(text)
+    assert looks_like(text) and read_slac(tmp_path / "b.data") == read_slac(tmp_path / "a.data")
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["P{i} 0 O{i} 0", "P{j} 0 P{i} 0", "P 0 P{i} 0"],
+    ids=["strangers", "a chain", "a family and twins at its end"],
+)
+def test_many_rows_are_refused_at_once(row: str) -> None:
+    rows = [row.format(i=i, j=i + 1) + " 0" * 9 + "\n" for i in range(50_000)]
+    begun = time.monotonic()
+    with pytest.raises(FormatError) as caught:
+        from_rows(parse("".join([*rows, rows[-1]] if row.startswith("P 0") else rows)))
+    assert time.monotonic() - begun < 20 and len(str(caught.value)) < 300

@@ -62,3 +62,15 @@ def test_any_dict_is_printed_and_nothing_else() -> None:
 
 def test_long_values_are_cut() -> None:
     assert len(describe({"a": list(range(10**5))}, "x")) < 20_000
+
+
+def test_texts_of_a_file_do_not_steer_the_terminal() -> None:
+    assert describe({"a": "x\x1b[2Ky\ud800", "b\x07": 1}, "x\udcff").splitlines()[2:] == [
+        "a x\\x1b[2Ky\\ud800",
+        "b\\x07 1",
+        "path x\\udcff",
+    ]
+
+
+def test_a_wavelength_beyond_any_number_is_printed_as_it_is() -> None:
+    assert f"WAVELENGTH {10**400}" in describe({"WAVELENGTH": 10**400}, "x").splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +175,21 @@ class TestCalibration:
         with pytest.raises(FormatError, match=r"bad\.data"):
             read_pedestals(tmp_path / "bad.data")
 
+    @pytest.mark.parametrize("shape", ["(10**9, 10**3)", "(-1,)", "(2**62, 2**62)", "(((((("])
+    def test_forged_npy_files(self, tmp_path: Path, shape: str) -> None:
+        """Nothing is allocated for what is not there."""
+        text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
+        text = text.replace("10**9", str(10**9)).replace("10**3", "1000").replace("2**62", str(2**62))
+        (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + text.ljust(117).encode() + b"\n")
+        with pytest.raises(FormatError, match=r"bad\.npy"):
+            read_pedestals(tmp_path / "bad.npy")
+
+    def test_an_archive_is_no_npy(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "a.npz", a=np.ones(3))
+        (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+        with pytest.raises(FormatError, match=r"a\.npy"):
+            read_pedestals(tmp_path / "a.npy")
+
     def test_nothing_is_unpickled(self, tmp_path: Path) -> None:
         np.save(tmp_path / "bad.npy", np.array([{}], object), allow_pickle=True)
         with pytest.raises(FormatError):
@@ -204,6 +220,25 @@ class TestCalibration:
         dump_run(run, asked)
         with np.load(images(tmp_path)[0]) as shot:
             np.testing.assert_array_equal(shot["data"], made.masked(made.image(0), **SHOTS) - 1000.0)
+
+    def test_another_calibration_is_another_task(self, tmp_path: Path, run: Run) -> None:
+        group = tmp_path / "calib" / "CsPad::CalibV1"
+        for source, value in (("CxiDs1.0:Cspad.0", 1000), ("CxiDs2.0:Cspad.0", 7)):
+            (group / source / "pedestals").mkdir(parents=True)
+            np.savetxt(group / source / "pedestals" / "0-end.data", np.full((5920, 388), value), "%d")
+        folder = group / "CxiDs1.0:Cspad.0" / "pedestals"
+        asked = options(tmp_path, calib_dir=str(tmp_path / "calib"), max_events=1)
+        assert dump_run(run, asked).written == 1
+        np.savetxt(folder / "99-end.data", np.full((5920, 388), 3000), "%d")  # of later runs
+        assert dump_run(run, asked).kept == 1
+        np.savetxt(folder / "50-end.data", np.full((5920, 388), 2000), "%d")
+        with pytest.raises(OutputError, match="another dump"):
+            dump_run(run, asked)
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(FormatError, match="pipe: file: expected a regular file"):
+            read_pedestals(tmp_path / "pipe")
 
     def test_pedestals_of_another_shape(self) -> None:
         with pytest.raises(FormatError, match="pedestals"):
@@ -493,7 +528,7 @@ class TestRefusals:
         with pytest.raises(MetadataError, match=message):
             options(tmp_path, **changes)
 
-    @pytest.mark.parametrize("energy", [0.0, -1.0, math.nan, math.inf])
+    @pytest.mark.parametrize("energy", [0.0, -1.0, 1e-320, math.nan, math.inf])
     def test_energies(self, tmp_path: Path, energy: float) -> None:
         with pytest.raises(GeometryError, match="override_energy"):
             options(tmp_path, override_energy=energy)

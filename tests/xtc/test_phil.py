@@ -37,6 +37,11 @@ def test_what_is_refused(word: str) -> None:
         parse([word])
 
 
+def test_integers_have_an_end() -> None:
+    with pytest.raises(MetadataError, match="max_events: expected an integer"):
+        parse(["max_events=" + "9" * 400])
+
+
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", "1_0x"])
 def test_numbers_are_finite(value: str) -> None:
     with pytest.raises(MetadataError, match="detz_offset"):

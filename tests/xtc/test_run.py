@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -305,6 +306,23 @@ class TestIndex:
         np.savez(path, version=1, sizes=np.array([1]))
         with pytest.raises(FormatError):
             Index.load(path)
+
+    def test_no_byte_of_an_index_breaks_its_reader(self, tmp_path: Path) -> None:
+        path = tmp_path / "run.idx.npz"
+        Index.build(open_run(made.write(tmp_path, made.tiny_run()))).save(path)
+        whole = path.read_bytes()
+        for place in range(len(whole) - 800, len(whole)):  # the archive's own table
+            path.write_bytes(whole[:place] + bytes([255]) + whole[place + 1 :])
+            with contextlib.suppress(FormatError):
+                Index.load(path)
+
+    @pytest.mark.parametrize("column", ["event_offset", "state_offset"])
+    @pytest.mark.parametrize("place", [-1, 1460, 2**62])
+    def test_places_outside_the_files_are_refused(self, tmp_path: Path, column: str, place: int) -> None:
+        run = open_run(made.write(tmp_path, made.tiny_run()))
+        index = Index.build(run)
+        with pytest.raises(MetadataError, match=f"places in its files, found {place}"):
+            IndexedRun(run, replace(index, **{column: np.full_like(getattr(index, column), place)}))
 
     def test_a_run_without_events(self, tmp_path: Path) -> None:
         indexed = IndexedRun(open_run(made.write(tmp_path, made.begin())))

@@ -23,6 +23,7 @@ DEFAULTS = {
     "cxi.cbfheader2slaccalib": {"out_metrology_file": "0-end.data"},
 }
 
+INTERMIXED = True
 EPILOG = "programs:\n" + "\n".join(f"  {name:26} as {text}" for name, (text, *_) in PROGRAMS.items())
 
 
@@ -67,10 +68,13 @@ def keys(program: str, words: list[str]) -> dict[str, str]:
     """
     _, known, main = PROGRAMS[program]
     given: dict[str, str] = dict(DEFAULTS.get(program, {}))
+    main_word: str | None = None
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            key, value = main, word
+            if main_word is not None:
+                raise ValueError(f"{program} takes one file, not {main_word} and {word}")
+            key, value, main_word = main, word, word
         key = key.rpartition(".")[2]
         matches = [each for each in known if each == key] or [each for each in known if each.startswith(key)]
         if len(matches) != 1:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from braggio.errors import OutputError
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -29,8 +31,15 @@ def convert_each(
     """
     if arguments.output and len(arguments.files) > 1:
         raise ValueError("--output takes one input")
+    inputs = {os.path.realpath(file) for file in arguments.files}
+    made: set[str] = set()
     for file in arguments.files:
         with session.item(input=file):
-            output = arguments.output or str(Path(file.removesuffix(".gz")).with_suffix(suffix))
+            output = arguments.output or os.path.splitext(file.removesuffix(".gz"))[0] + suffix
+            place = os.path.realpath(output)
+            if place in inputs or place in made:
+                taken = "an input" if place in inputs else "the output of another input"
+                raise OutputError(f"not written for {file}: it is {taken}", path=output)
             convert(file, output)
+            made.add(place)
             session.done(output, input=file, output=output)

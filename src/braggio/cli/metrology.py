@@ -79,10 +79,9 @@ def _write(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _is_cbf(path: str) -> bool:
-    if os.path.isdir(path):
-        return False
-    with open(path, "rb") as file:
-        return file.read(6) == b"###CBF"
+    from braggio.formats.cbf import is_cbf
+
+    return not os.path.isdir(path) and is_cbf(path)
 
 
 def _geometry(path: str, order: Any) -> Cspad:
@@ -117,6 +116,7 @@ def _panels(path: str, order: Any) -> tuple[tuple[Panel, ...], bool]:
     """The panels of a file; True where they are the ASICs of sensors, two by two."""
     from braggio.formats.cspad_cbf import open_cspad_cbf
     from braggio.formats.image_pickle import read_image_pickle
+    from braggio.formats.pickled import opened
     from braggio.formats.slac_geometry import looks_like
     from braggio.xfel.metrology import read_slac
 
@@ -124,9 +124,7 @@ def _panels(path: str, order: Any) -> tuple[tuple[Panel, ...], bool]:
         return read_slac(path, order=order).detector.panels, True
     if _is_cbf(path):
         return open_cspad_cbf(path).detector.panels, False
-    with open(path, "rb") as file:
-        slac = looks_like(file.read(4096))
-    if slac:
+    if looks_like(opened(path)[0].read(0, 4096)):
         return read_slac(path, order=order).detector.panels, True
     return read_image_pickle(path).detector.panels, False
 

@@ -40,10 +40,11 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 
 def _each_member(arguments: argparse.Namespace, session: Session, file: str) -> None:
     from braggio.errors import about
-    from braggio.formats.pickled import members
+    from braggio.formats.pickled import expanded, members
 
-    for name, source in members(file):
+    for name, stored in members(file):
         with session.item(input=name), about(name):
+            source = expanded(stored)
             if arguments.action == "print":
                 _print(session, name, source, arguments.permissive)
             else:
@@ -66,7 +67,7 @@ def _scan(session: Session, name: str, source: Source, opcodes: bool) -> None:
     from braggio.formats.pickled import scan
 
     found = scan(source)
-    lines = [f"{name}: {len(found.steps)} opcodes, {found.size} of {source.size} bytes"]
+    lines = [f"{printable(name)}: {len(found.steps)} opcodes, {found.size} of {source.size} bytes"]
     names: dict[tuple[str, bool], int] = {}
     for _, module, each, allowed in found.globals:
         key = f"{module}.{each}", allowed

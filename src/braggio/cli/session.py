@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import json
 import math
 import os
@@ -112,6 +113,22 @@ class Session:
             self.event("summary", "", **self.counts, exit_code=self.code)
 
 
+def _json(record: dict[str, Any]) -> str:
+    """A line of JSON, which has no word for nan and infinity: they become null."""
+    try:
+        return json.dumps(record, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(json.loads(json.dumps(record, default=str))))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 class _Pace:
     """Items a second since the beginning, and the seconds that the others will take at that pace."""
 
@@ -212,6 +229,8 @@ def run_command(run: Callable[[argparse.Namespace, Session], None], arguments: a
 
     Both signals unwind, so that part files go, and are raised again, so that the caller sees what stopped us.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: names of files may be any bytes
     session = Session(arguments)
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:

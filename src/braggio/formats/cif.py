@@ -12,6 +12,7 @@ from braggio.errors import FormatError, MetadataError
 _TOKEN = re.compile(
     r"""
       (?:^;(?P<field>(?:.|\n)*?)^;(?=\s|$))          # a text field between semicolons that begin lines
+    | (?P<unclosed>^;)                             # said at once: looking for the end of each takes for ever
     | (?P<comment>\#[^\n]*)
     | '(?P<single>(?:[^'\n]|'(?!\s|$))*)'(?=\s|$)
     | "(?P<double>(?:[^"\n]|"(?!\s|$))*)"(?=\s|$)
@@ -20,7 +21,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
-_PLAIN = re.compile(r"[A-Za-z0-9+\-][^\s'\"#]*$")
+_PLAIN = re.compile(r"[A-Za-z0-9+\-][^\s'\"#]*\Z")
 _RESERVED = ("data_", "loop_", "save_", "global_", "stop_")
 Value = str | None  # None for the bare . and ?
 
@@ -78,6 +79,7 @@ def parse(text: str) -> Block:
     """
     tokens = _tokens(text.replace("\r\n", "\n").replace("\r", "\n"))
     block: Block | None = None
+    seen: set[str] = set()
     at = 0
     while at < len(tokens):
         kind, value, line = tokens[at]
@@ -89,10 +91,11 @@ def parse(text: str) -> Block:
         elif block is None:
             raise FormatError(field=f"line {line}", expected="data_", found=value[:40])
         elif kind == "keyword" and value.lower() == "loop_":
-            at = _loop(block, tokens, at)
+            at = _loop(block, tokens, at, seen)
         elif kind == "name":
             if at == len(tokens) or tokens[at][0] not in ("value", "nothing"):
                 raise FormatError(field=f"line {line}", expected=f"a value of {value}", found="none")
+            _once([value], seen)
             _single(block, value, _stored(tokens[at]))
             at += 1
         elif kind != "keyword":
@@ -115,8 +118,9 @@ def _tokens(text: str) -> list[Token]:
         value = match[kind]
         if kind == "comment":
             continue
-        if kind == "odd":
-            raise FormatError(field=f"line {line}", expected="a closed quote", found=text[match.start() :][:20])
+        if kind in ("odd", "unclosed"):
+            wanted = "a closed quote" if kind == "odd" else "a text field that ends"
+            raise FormatError(field=f"line {line}", expected=wanted, found=text[match.start() :][:20])
         if kind != "bare":
             tokens.append(("value", value, line))
         elif value.startswith("_"):
@@ -140,13 +144,20 @@ def _split(name: str) -> tuple[str, str]:
 def _single(block: Block, name: str, value: Value) -> None:
     category, item = _split(name)
     table = block.categories.setdefault(category, Category(category, rows=[[]]))
-    if len(table.rows) != 1 or item in table.items:
+    if len(table.rows) != 1:
         raise FormatError(field=name, expected="one value", found="a second")
     table.items.append(item)
     table.rows[0].append(value)
 
 
-def _loop(block: Block, tokens: Sequence[Token], at: int) -> int:
+def _once(names: Iterable[str], seen: set[str]) -> None:
+    for name in names:
+        if name.lower() in seen:
+            raise FormatError(field=name, expected="one value", found="a second")
+        seen.add(name.lower())
+
+
+def _loop(block: Block, tokens: Sequence[Token], at: int, seen: set[str]) -> int:
     names = []
     while at < len(tokens) and tokens[at][0] == "name":
         names.append(tokens[at][1])
@@ -164,6 +175,7 @@ def _loop(block: Block, tokens: Sequence[Token], at: int) -> int:
     category = _split(names[0])[0]
     if category in block.categories:
         raise FormatError(field=category, expected="one table", found="a second")
+    _once(names, seen)
     rows = [values[i : i + len(names)] for i in range(0, len(values), len(names))]
     block.categories[category] = Category(category, [_split(name)[1] for name in names], rows)
     return at
@@ -202,10 +214,24 @@ def integer(value: Value, name: str) -> int:
     return int(found)
 
 
-def _quoted(value: object) -> str:
+def block_name(name: str) -> str:
+    """A name as a data block may have it: printable ASCII without blanks, anything else as ``_``.
+
+    Examples
+    --------
+    >>> block_name("shot 1"), block_name("Å.2")
+    ('shot1', '_.2')
+    """
+    return re.sub(r"[^!-~]", "_", "".join(name.split()))
+
+
+def _quoted(value: object, name: str) -> str:
     if value is None:
         return "."
-    text = repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise MetadataError(field=name, expected="a finite number", found=value)
+    text = repr(float(value)) if isinstance(value, float) else str(value)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # as it will be read
     if _PLAIN.match(text) and not text.lower().startswith(_RESERVED):
         return text
     if "\n" not in text and "'" not in text:
@@ -213,7 +239,7 @@ def _quoted(value: object) -> str:
     if "\n" not in text and '"' not in text:
         return f'"{text}"'
     if text.startswith(";") or "\n;" in text:
-        raise MetadataError(field="CIF value", expected="no semicolon that begins a line", found=text[:40])
+        raise MetadataError(field=name, expected="no semicolon that begins a line", found=text[:40])
     return f"\n;{text}\n;\n"
 
 
@@ -233,8 +259,9 @@ def table(category: str, items: Sequence[str], rows: Iterable[Sequence[object]],
      Y .
     <BLANKLINE>
     """
+    names = [f"_{category}.{item}" for item in items]
     if not loop:
         (row,) = rows
-        return "".join(f"_{category}.{item} {_quoted(value)}\n" for item, value in zip(items, row, strict=True))
-    head = "loop_\n" + "".join(f"_{category}.{item}\n" for item in items)
-    return head + "".join(" " + " ".join(map(_quoted, row)) + "\n" for row in rows)
+        return "".join(f"{name} {_quoted(value, name)}\n" for name, value in zip(names, row, strict=True))
+    head = "loop_\n" + "".join(f"{name}\n" for name in names)
+    return head + "".join(" " + " ".join(map(_quoted, row, names)) + "\n" for row in rows)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from braggio.errors import FormatError, GeometryError, MetadataError, about
 from braggio.formats import pickled
+from braggio.formats.pickled import shown
 from braggio.model.geometry import Detector, Panel
 from braggio.model.lcls_detectors import format_version, timestamp_digits, translated_areas, unix_seconds
 
@@ -108,7 +109,9 @@ class ImagePickle:
         if "DETECTOR_ADDRESS" not in self.fields:
             return "CxiDsd-0|Cspad-0" if self.distance > FAR else "CxiDs1-0|Cspad-0"
         value = self.fields["DETECTOR_ADDRESS"]
-        return None if value is None else str(value)
+        if value is not None and not isinstance(value, str):
+            raise MetadataError(path=self.path, field="DETECTOR_ADDRESS", expected="text", found=shown(value))
+        return value
 
     @property
     def version(self) -> str | None:
@@ -145,7 +148,9 @@ class ImagePickle:
         """The pixels with each tile at its translated place, zero elsewhere, as dxtbx shows them."""
         moved = np.zeros_like(self.data)
         rows, columns = self.data.shape
-        for (s0, f0, s1, f1), (m0, n0, m1, n1) in zip(self.active_areas, self.translated_areas, strict=True):
+        for (s0, f0, s1, f1), (m0, n0, m1, n1) in zip(
+            self.active_areas.tolist(), self.translated_areas.tolist(), strict=True
+        ):
             if not (0 <= s0 < s1 <= rows and 0 <= f0 < f1 <= columns):
                 raise GeometryError(
                     path=self.path, field="ACTIVE_AREAS", expected="tiles within the image", found=(s0, f0, s1, f1)
@@ -202,12 +207,6 @@ def _are_areas(areas: Any) -> bool:
     return integers and bool(np.abs(areas.astype(np.float64)).max() < 2**31)
 
 
-def shown(value: Any) -> str:
-    """A value for an error: short, whatever it is."""
-    text = repr(value) if isinstance(value, (str, bytes, int, float, tuple, type(None))) else type(value).__name__
-    return text if len(text) <= 60 else text[:60] + "..."
-
-
 def _describe(value: Any) -> str:
     if isinstance(value, dict):
         return f"a dict of {len(value)} keys" + (", an integration pickle" if "observations" in value else "")
@@ -255,6 +254,8 @@ def image_fields(
     ------
     FormatError
         The pixels are neither int32 nor float64 without loss.
+    MetadataError
+        A number that is not finite, or a pixel of no size.
     """
     pixels = _as_flex(np.asarray(data))
     rows, columns = pixels.shape
@@ -263,7 +264,7 @@ def image_fields(
     areas = np.array([0, 0, rows, columns] if active_areas is None else active_areas, np.int32).reshape(-1)
     if areas.size % 4:
         raise MetadataError(field="ACTIVE_AREAS", expected="four numbers per tile", found=areas.size)
-    return {
+    fields = {
         "ACTIVE_AREAS": areas,
         "BEAM_CENTER_X": float(x),
         "BEAM_CENTER_Y": float(y),
@@ -282,6 +283,15 @@ def image_fields(
         "xtal_target": None,
         **more,
     }
+    made = ImagePickle(fields)
+    _ = (
+        made.pixel_size,
+        made.distance,
+        made.wavelength,
+        made.beam_center,
+        made.trusted_range,
+    )  # what cannot be is refused
+    return fields
 
 
 def _as_flex(pixels: NDArray[Any]) -> NDArray[Any]:

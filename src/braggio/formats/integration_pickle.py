@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from braggio.errors import FormatError, MetadataError, about
 from braggio.formats import pickled
-from braggio.formats.pickled import PickledObject
+from braggio.formats.pickled import PickledObject, shown
 from braggio.model.crystal import SpaceGroup, UnitCell, space_group
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHELLS = 20  # of equal volume, for the resolution estimate
 SPAN_TOLERANCE = 1e-6
+SMALLEST, LARGEST = 1e-6, 1e9  # of a cell, in Angstrom and degrees: beyond them sums of powers overflow
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ class Crystal:
         best: float | None = None
         for d_max, d_min in pairwise(limits):
             chosen = (d <= d_max) & (d > d_min) & (self.intensity > 0)
-            if not chosen.any() or np.mean(self.intensity[chosen] / self.sigma[chosen]) < 1:
+            with np.errstate(divide="ignore"):
+                ended = not chosen.any() or np.mean(self.intensity[chosen] / self.sigma[chosen]) < 1
+            if ended:
                 return best, float(d_min) if best is not None else None
             best = float(d_min)
         return best, best
@@ -178,7 +181,9 @@ def from_value(value: Any, path: str | None = None) -> IntegrationPickle:
             raise FormatError(field="pickle", expected="a dict with observations", found=type(value).__name__)
         observations = value["observations"]
         if not isinstance(observations, (list, tuple)) or not observations:
-            raise FormatError(field="observations", expected="a list of Miller arrays", found=observations)
+            raise FormatError(
+                field="observations", expected="a list of at least one Miller array", found=shown(observations)
+            )
         return IntegrationPickle(value, tuple(_crystal(value, i) for i in range(len(observations))), path)
 
 
@@ -205,7 +210,7 @@ def _numbers(value: Any, width: int, count: int | None, name: str) -> NDArray[np
 def _crystal(fields: dict[str, Any], index: int) -> Crystal:
     array = _object(fields["observations"][index], "array", "set")
     if array is None or not isinstance(array.state, dict):
-        raise FormatError(field="observations", expected="a Miller array", found=fields["observations"][index])
+        raise FormatError(field="observations", expected="a Miller array", found=shown(fields["observations"][index]))
     state = array.state
     hkl = _numbers(state.get("_indices"), 3, None, "_indices")
     sigmas = state.get("_sigmas")
@@ -227,8 +232,10 @@ def _crystal(fields: dict[str, Any], index: int) -> Crystal:
 def _unit_cell(value: Any) -> UnitCell:
     cell = _object(value, "unit_cell")
     parameters = cell.arguments[0] if cell is not None and cell.arguments else None
-    if not isinstance(parameters, tuple) or not all(isinstance(each, (int, float)) for each in parameters):
-        raise MetadataError(field="_unit_cell", expected="a unit cell", found=value)
+    if not isinstance(parameters, tuple) or not all(
+        isinstance(each, (int, float)) and SMALLEST <= each <= LARGEST for each in parameters
+    ):
+        raise MetadataError(field="_unit_cell", expected="a unit cell", found=shown(parameters if cell else value))
     return UnitCell.of(parameters)
 
 
@@ -238,7 +245,7 @@ def _space_group(value: Any) -> SpaceGroup:
     group = _object(group, "space_group")
     hall = group.arguments[0] if group is not None and group.arguments else None
     if not isinstance(hall, str):
-        raise MetadataError(field="_space_group_info", expected="a Hall symbol", found=value)
+        raise MetadataError(field="_space_group_info", expected="a Hall symbol", found=shown(hall if group else value))
     return space_group(hall)
 
 

@@ -64,6 +64,12 @@ class PickledObject:
         return f"<{self.module}.{self.name} object>"
 
 
+def shown(value: Any) -> str:
+    """A value of a file for an error: short, whatever it is."""
+    text = repr(value) if isinstance(value, (str, bytes, int, float, tuple, type(None))) else type(value).__name__
+    return text if len(text) <= 60 else text[:60] + "..."
+
+
 def loads(data: bytes | memoryview | Source, *, permissive: bool = False) -> Any:
     r"""The value of a pickle in memory.
 
@@ -120,9 +126,7 @@ def opened(file: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Source, st
             source = Source.open(path)
         else:
             source = Source.over(file if isinstance(file, (bytes, bytearray, memoryview)) else file.read())  # type: ignore[union-attr]
-        if source.read(0, 2) == b"\x1f\x8b":
-            source = Source.over(_gunzipped(source))
-        return source, path
+        return expanded(source), path
 
 
 def _gunzipped(source: Source) -> bytes:
@@ -142,8 +146,13 @@ def _gunzipped(source: Source) -> bytes:
     return data
 
 
+def expanded(source: Source) -> Source:
+    """The bytes, decompressed where they are gzip's."""
+    return Source.over(_gunzipped(source)) if source.read(0, 2) == b"\x1f\x8b" else source
+
+
 def members(path: str | os.PathLike[str]) -> Iterator[tuple[str, Source]]:
-    """(name, bytes) of every file of a tar archive, or of the one pickle that `path` is."""
+    """(name, bytes as they are stored) of every file of a tar archive, or of the one pickle that `path` is."""
     import tarfile
 
     name = os.fspath(path)
@@ -157,7 +166,7 @@ def members(path: str | os.PathLike[str]) -> Iterator[tuple[str, Source]]:
                 for member in archive:
                     stream = archive.extractfile(member) if member.isfile() else None
                     if stream is not None:
-                        yield member.name, opened(stream.read())[0]
+                        yield member.name, Source.over(stream.read())
         except tarfile.TarError as error:
             raise FormatError(f"damaged tar archive: {error}") from error
 

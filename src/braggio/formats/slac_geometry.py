@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from braggio._core import PartFile, Source
+from braggio._core import PartFile
 from braggio.errors import FormatError, LimitError, about
+from braggio.formats.pickled import opened
 from braggio.model.geometry import Matrix, frame
 
 MOST_BYTES = 1 << 24
@@ -103,18 +107,25 @@ class SlacGeometry:
     comments: tuple[str, ...] = ()
     path: str | None = None
 
+    @cached_property
+    def _families(self) -> dict[tuple[str, int], list[SlacRow]]:
+        families: dict[tuple[str, int], list[SlacRow]] = {}
+        for row in self.rows:
+            families.setdefault((row.parent, row.parent_index), []).append(row)
+        return families
+
     def children(self, name: str, index: int) -> list[SlacRow]:
         """The rows of a parent, in the order of the file."""
-        return [row for row in self.rows if (row.parent, row.parent_index) == (name, index)]
+        return self._families.get((name, index), [])
 
 
 def looks_like(head: bytes) -> bool:
     """Whether these first bytes are of a geometry file: comments, and rows of 13 fields."""
     if b"\0" in head:
         return False
-    for line in head.decode("latin-1").splitlines()[:-1] or [head.decode("latin-1")]:
+    for line in head.splitlines()[:-1] or [head]:
         fields = line.split()
-        if fields and not line.lstrip().startswith("#"):
+        if fields and not line.lstrip().startswith(b"#"):
             return len(fields) == FIELDS
     return head.lstrip().startswith(b"#") and not head.startswith(b"###CBF")
 
@@ -129,7 +140,7 @@ def read_slac_geometry(path: str | os.PathLike[str]) -> SlacGeometry:
     """
     name = os.fspath(path)
     with about(name):
-        source = Source.open(name)
+        source, _ = opened(name)
         if source.size > MOST_BYTES:
             raise LimitError(field="file size", expected=f"at most {MOST_BYTES} bytes", found=source.size)
         return parse(source.read(0, source.size).decode("latin-1"), name)
@@ -144,16 +155,16 @@ def parse(text: str, path: str | None = None) -> SlacGeometry:
     (0.0, 0.0, 100.0)
     """
     rows, comments = [], []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(re.split(r"\r\n?|\n", text), 1):  # others are letters of UTF-8 comments
         if line.lstrip().startswith("#"):
             comments.append(line.lstrip()[1:].strip())
         elif line.strip():
             rows.append(_row(line.split(), number))
     if not rows:
         raise FormatError(path=path, field="geometry", expected="rows of 13 fields", found="none")
-    placed = [(row.object, row.index, row.parent, row.parent_index) for row in rows]
-    if len(set(placed)) != len(placed):
-        twice = next(each for each in placed if placed.count(each) > 1)
+    placed = Counter((row.object, row.index, row.parent, row.parent_index) for row in rows)
+    if len(placed) != len(rows):
+        twice = placed.most_common(1)[0][0]
         raise FormatError(
             path=path, field="geometry", expected="each object once", found=f"{twice[0]} {twice[1]} twice"
         )

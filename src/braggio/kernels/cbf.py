@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from braggio._core import Source, decode_section, encode_section
-from braggio.errors import TruncatedError
+from braggio.errors import TruncatedError, UnsupportedError
 
 Codec = Literal["none", "byte_offset", "packed", "packed_v2"]
 CODECS = ("none", "byte_offset", "packed", "packed_v2")
@@ -88,8 +88,10 @@ def _require(array: NDArray[Any], codec: str) -> None:
     if codec not in CODECS:
         raise ValueError(f"codec must be one of {', '.join(CODECS)}, not {codec!r}")
     kinds = "iuf" if codec != "byte_offset" else "iu"
-    if array.dtype.kind not in kinds or array.dtype.itemsize > 8 or not array.dtype.isnative:
-        raise ValueError(f"{codec} holds {'integers' if kinds == 'iu' else 'integers and reals'}, not {array.dtype}")
+    narrowest = 4 if array.dtype.kind == "f" else 1
+    if array.dtype.kind not in kinds or not narrowest <= array.dtype.itemsize <= 8 or not array.dtype.isnative:
+        held = "integers" if kinds == "iu" else "integers, and reals of 32 and 64 bits"
+        raise UnsupportedError(f"{codec} holds {held}, not {array.dtype}", field="codec")
     if not 1 <= array.ndim <= 3:
         raise ValueError(f"a section has 1 to 3 axes, not {array.ndim}")
 

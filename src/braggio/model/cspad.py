@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,6 +96,11 @@ class Cspad:
         found = len(self.quads), len(self.sensors), len(self.asics)
         if found != (QUADS, QUADS * SENSORS, QUADS * SENSORS * ASICS):
             raise GeometryError(field="CSPAD", expected="4 quadrants, 32 sensors, 64 ASICs", found=found)
+        for name in ("pixel_size", "distance"):
+            value = float(getattr(self, name))  # numpy's own print as np.float64(...)
+            if not math.isfinite(value):
+                raise GeometryError(field=name, expected="a finite number of mm", found=value)
+            object.__setattr__(self, name, value)
 
     @property
     def detector(self) -> Detector:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from braggio.errors import FormatError, GeometryError, MetadataError, UnsupportedError, about
 from braggio.formats import cbf
 from braggio.formats.cbf import Cbf
-from braggio.formats.cif import table
+from braggio.formats.cif import block_name, table
 from braggio.formats.cspad_cbf import CspadCbf, require_pixels, write_cspad_cbf
 from braggio.formats.image_pickle import ImagePickle, image_fields, read_image_pickle, write_image_pickle
 from braggio.kernels.cbf import Codec
@@ -73,10 +73,8 @@ def read_geometry(path: str | os.PathLike[str]) -> Cspad:
     """The placements of a CSPAD from a SLAC geometry file, an old calibration folder or a CBF file."""
     from braggio.formats.cspad_cbf import open_cspad_cbf
 
-    if not os.path.isdir(path):
-        with open(path, "rb") as file:
-            if file.read(6) == b"###CBF":
-                return open_cspad_cbf(path).cspad
+    if not os.path.isdir(path) and cbf.is_cbf(path):
+        return open_cspad_cbf(path).cspad
     return read_slac(path)
 
 
@@ -153,7 +151,7 @@ def one_panel_text(image: ImagePickle, name: str, codec: Codec) -> str:
     kind = "signed 64-bit real IEEE" if image.data.dtype.kind == "f" else "signed 32-bit integer"
     parts = [
         "###CBF: VERSION 1.7.11\n# CBF file written by braggio\n",
-        f"data_{''.join(name.split())}\n",
+        f"data_{block_name(name)}\n",
         table("diffrn", ["id"], [["DS1"]], loop=False),
         table(
             "diffrn_detector",
@@ -243,28 +241,26 @@ def cbf_to_pickle(
     require_pixels(opened)
     with about(file.path):
         if file.is_mini:
-            fields = _from_mini(file, verify)
+            fields = _from_mini(file, timestamp, verify)
         elif len(opened.tiles) == 1:
-            fields = _from_panel(opened, verify)
+            fields = _from_panel(opened, timestamp, verify)
         elif len(opened.tiles) == TILES_SHAPE[0]:
-            fields = _from_cspad(opened, verify)
+            fields = _from_cspad(opened, timestamp, verify)
         else:
             raise UnsupportedError(field="panels", expected="1 or 64", found=len(opened.tiles))
     if address is not None:
         fields["DETECTOR_ADDRESS"] = address
-    if timestamp is not None:
-        fields["TIMESTAMP"] = timestamp
     write_image_pickle(target, fields, protocol=protocol, overwrite=overwrite)
 
 
-def _from_cspad(opened: CspadCbf, verify: cbf.Verify) -> dict[str, Any]:
+def _from_cspad(opened: CspadCbf, timestamp: str | None, verify: cbf.Verify) -> dict[str, Any]:
     geometry = opened.cspad
     image, areas = paste_tiles(opened.read_tiles(verify=verify), geometry)
     middle = IMAGE_EDGE / 2 * geometry.pixel_size
     low, high = geometry.trusted_range or (-400.0, 90000.0)
     return image_fields(
         image,
-        timestamp=opened.timestamp or UNKNOWN_TIME,
+        timestamp=timestamp or opened.timestamp or UNKNOWN_TIME,
         pixel_size=geometry.pixel_size,
         distance=opened.distance,
         wavelength=opened.wavelength or 0.0,
@@ -275,14 +271,15 @@ def _from_cspad(opened: CspadCbf, verify: cbf.Verify) -> dict[str, Any]:
     )
 
 
-def _from_panel(opened: CspadCbf, verify: cbf.Verify) -> dict[str, Any]:
+def _from_panel(opened: CspadCbf, timestamp: str | None, verify: cbf.Verify) -> dict[str, Any]:
     panel = opened.detector.panels[0]
     if panel.fast != (1.0, 0.0, 0.0) or panel.slow != (0.0, -1.0, 0.0):
         raise GeometryError(field=panel.name, expected="a panel with x along fast, y against slow", found=panel.fast)
+    _require_square(panel.name, panel.pixel_size)
     low, high = panel.trusted_range or (0.0, 65535.0)
     return image_fields(
         opened.read_tile(0, verify=verify),
-        timestamp=opened.timestamp or UNKNOWN_TIME,
+        timestamp=timestamp or opened.timestamp or UNKNOWN_TIME,
         pixel_size=panel.pixel_size[0],
         distance=-panel.origin[2],
         wavelength=opened.wavelength or 0.0,
@@ -292,10 +289,15 @@ def _from_panel(opened: CspadCbf, verify: cbf.Verify) -> dict[str, Any]:
     )
 
 
-_FLOAT = r"([-+]?\d*\.?\d+(?:[eE][-+]?\d+)?)"
+def _require_square(name: str, sides: tuple[float, float]) -> None:
+    if sides[0] != sides[1]:
+        raise GeometryError(field=name, expected="square pixels, for an image pickle", found=sides)
 
 
-def _from_mini(file: Cbf, verify: cbf.Verify) -> dict[str, Any]:
+_FLOAT = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+
+
+def _from_mini(file: Cbf, timestamp: str | None, verify: cbf.Verify) -> dict[str, Any]:
     text = "\n".join(f"{key} {value}" for key, value in file.mini_header.items())
 
     def found(pattern: str, name: str) -> list[float]:
@@ -305,18 +307,23 @@ def _from_mini(file: Cbf, verify: cbf.Verify) -> dict[str, Any]:
         return [float(value) for value in match.groups()]
 
     (pixel,) = found(rf"Pixel_size\s+{_FLOAT}\s*m", "Pixel_size")
+    sides = re.search(rf"Pixel_size\s+{_FLOAT}\s*m\s*x\s*{_FLOAT}\s*m", text)
+    _require_square("Pixel_size", (float(sides[1]), float(sides[2])) if sides else (pixel, pixel))
     (distance,) = found(rf"Detector_distance\s+{_FLOAT}\s*m", "Detector_distance")
     (wavelength,) = found(rf"Wavelength\s+{_FLOAT}\s*A", "Wavelength")
     x, y = found(rf"Beam_xy\s+\({_FLOAT},\s*{_FLOAT}\)", "Beam_xy")
     cutoff = re.search(rf"Count_cutoff\s+{_FLOAT}", text)
     date = re.search(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):(\d\d)(?:\.(\d{1,3}))?", text)
     pixels = file.sections[0].read(verify=verify)
+    if pixels.ndim == 3 and len(pixels) == 1:
+        pixels = pixels[0]
     if pixels.ndim != 2:
         raise FormatError(field="pixels", expected="two axes", found=pixels.shape)
+    dated = f"{date[1]}T{date[2]}Z{date[3]}.{(date[4] or '0').ljust(3, '0')}" if date else UNKNOWN_TIME
     size = pixel * 1000
     return image_fields(
         pixels,
-        timestamp=f"{date[1]}T{date[2]}Z{date[3]}.{(date[4] or '0').ljust(3, '0')}" if date else UNKNOWN_TIME,
+        timestamp=timestamp or dated,
         pixel_size=size,
         distance=distance * 1000,
         wavelength=wavelength,

@@ -89,16 +89,17 @@ def _detector(geometry: SlacGeometry, order: Order) -> tuple[tuple[str, int], li
             deep = all(geometry.children(row.object, row.index) for row in children)
             if len(children) == count and (deep == (count == QUADS)):
                 return parent, _ordered(geometry, parent, order)
-    found = ", ".join(f"{name} with {len(geometry.children(name, index))}" for name, index in parents)
+    found = ", ".join(f"{name} with {len(geometry.children(name, index))}" for name, index in list(parents)[:8])
     raise UnsupportedError(field="geometry", expected="an object of 4 quadrants or of 32 sensors", found=found)
 
 
 def _base(geometry: SlacGeometry, detector: tuple[str, int]) -> Placement:
     """Everything above the detector in one placement, in x and y: its z belongs to the run, not to the metrology."""
     matrix = np.eye(4)
-    current: tuple[str, int] | None = detector
+    current = detector
+    placed = {(row.object, row.index): row for row in reversed(geometry.rows)}
     for _ in range(len(geometry.rows) + 1):
-        row = next((row for row in geometry.rows if (row.object, row.index) == current), None)
+        row = placed.get(current)
         if row is None:
             break
         step = row.matrix.copy()
@@ -153,11 +154,11 @@ def _numbers(folder: Path, component: str) -> NDArray[np.float64]:
     path = files[-1]
     with about(path):
         blocks: list[list[list[float]]] = [[]]
-        for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), 1):
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
             try:
                 values = [float(word) for word in line.split()]
             except ValueError:
-                raise FormatError(field=f"line {number}", expected="numbers", found=line.strip()) from None
+                raise FormatError(field=f"line {number}", expected="numbers", found=line.decode("latin-1")) from None
             if values:
                 blocks[-1].append(values)
             elif blocks[-1]:
@@ -249,7 +250,7 @@ def crystfel_text(geometry: Cspad, *, wavelength: float | None = None) -> str:
     """
     lines = ["; CSPAD, written by braggio; pixels as 1480 x 1552: sensors of a quadrant below each other"]
     if wavelength:
-        lines.append(f"wavelength = {wavelength!r} A")
+        lines.append(f"wavelength = {float(wavelength)!r} A")
     panels = geometry.detector.panels
     lines += [
         f"clen = {geometry.distance / 1000!r}",

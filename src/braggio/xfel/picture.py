@@ -39,7 +39,7 @@ def assembled(path: str | os.PathLike[str]) -> tuple[Assembled, tuple[float, flo
     FormatError
         It is neither, or damaged.
     """
-    if not _is_cbf(path):
+    if not cbf.is_cbf(path):
         return _of_pickle(read_image_pickle(path))
     file = cbf.open_cbf(path)
     opened = CspadCbf(file, file.path)
@@ -52,15 +52,6 @@ def assembled(path: str | os.PathLike[str]) -> tuple[Assembled, tuple[float, flo
     tiles = [opened.read_tile(0)] if len(opened.tiles) == 1 else opened.read_tiles()
     together = assemble(opened.detector.panels, tiles)
     return together, together.pixel(0.0, 0.0)
-
-
-def _is_cbf(path: str | os.PathLike[str]) -> bool:
-    with open(path, "rb") as file:
-        head = file.read(6)
-    if head.startswith(b"\x1f\x8b"):
-        with gzip.open(path) as stream:
-            head = stream.read(6)
-    return head == b"###CBF"
 
 
 def _of_pickle(image: ImagePickle) -> tuple[Assembled, tuple[float, float]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import FormatError
+from braggio.errors import FormatError, printable
 from braggio.formats import image_pickle, integration_pickle
 from braggio.formats.image_pickle import EV_ANGSTROM
 from braggio.formats.integration_pickle import Crystal
@@ -53,7 +53,7 @@ def describe(value: Any, path: str) -> str:
         moved = image.translated_areas
         lines.append(f"cxi_versioned_extract()::cxi_version: {image.version}")
         lines.append(f"{len(moved)} translated active areas, first one:  {moved[0].tolist()}")
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in "\n".join(lines).split("\n"))
 
 
 def _line(key: str, value: Any) -> str:
@@ -61,7 +61,7 @@ def _line(key: str, value: Any) -> str:
         return f"{value.size // 4} active areas, first one:  {value.reshape(-1)[:4].tolist()}"
     if key == "DATA" and isinstance(value, np.ndarray) and value.size:
         return f"DATA len={value.size} max={value.max():f} min={value.min():f} dimensions={value.shape}"
-    if key == "WAVELENGTH" and isinstance(value, (int, float)):
+    if key == "WAVELENGTH" and isinstance(value, (int, float)) and abs(value) <= image_pickle.MOST:
         energy = EV_ANGSTROM / value if value else float("inf")
         return f"WAVELENGTH {value} , converted to eV: {energy}"
     if key == "mapped_predictions" and isinstance(value, list) and value and _is_table(value[0]):

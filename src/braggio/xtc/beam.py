@@ -61,8 +61,8 @@ def overridden(energy: float) -> float:
     >>> round(overridden(7000), 6)
     1.771203
     """
-    if not (math.isfinite(energy) and energy > 0):
-        raise GeometryError(field="override_energy", expected="a positive energy in eV", found=energy)
+    if not LEAST_ENERGY <= energy < math.inf:
+        raise GeometryError(field="override_energy", expected=f"at least {LEAST_ENERGY:g} eV", found=energy)
     return OVERRIDE_EV_ANGSTROM / energy
 
 

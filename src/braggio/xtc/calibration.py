@@ -7,12 +7,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import FormatError, LimitError, MetadataError, TruncatedError
+from braggio._core import Source
+from braggio.errors import FormatError, LimitError, MetadataError, TruncatedError, about
 from braggio.formats.xtc import CSPAD_SHAPE, CspadConfig, psana_name
 
 LOW_GAIN_FACTOR = 6.85  # of a CSPAD pixel in low gain to one in high gain, as psana has it
@@ -70,24 +72,30 @@ def read_pedestals(path: str | os.PathLike[str]) -> NDArray[np.float64]:
         Not numbers, rows of several lengths, values that are not finite.
     """
     path = os.fspath(path)
-    if os.path.getsize(path) > MAX_TEXT:
-        raise LimitError(
-            path=path, field="file size", expected=f"at most {MAX_TEXT} bytes", found=os.path.getsize(path)
-        )
+    with about(path):
+        size = Source.open(path).size  # refuses a pipe, which would be waited for
+    if size > MAX_TEXT:
+        raise LimitError(path=path, field="file size", expected=f"at most {MAX_TEXT} bytes", found=size)
     try:
-        data = np.load(path, allow_pickle=False) if path.endswith(".npy") else _text(path)
+        data = _npy(path) if path.endswith(".npy") else _text(path)
         if data.dtype.kind not in "iuf":
             raise ValueError(f"dtype {data.dtype}")
         data = data.astype(np.float64)
     except FormatError:
         raise
-    except (ValueError, EOFError) as error:
+    except (ValueError, TypeError, EOFError, TokenError) as error:
         raise FormatError(str(error), path=path, expected="a table of numbers") from None
     if data.size == 0:
         raise TruncatedError(path=path, field="pedestals", expected="numbers", found="none")
     if not np.isfinite(data).all():
         raise FormatError(path=path, field="pedestals", expected="finite numbers", found="nan or inf")
     return data.reshape(CSPAD_SHAPE) if data.size == np.prod(CSPAD_SHAPE) else data
+
+
+def _npy(path: str) -> NDArray[Any]:
+    """Mapped, so that nothing is allocated for a shape that the file does not fill."""
+    with np.errstate(over="ignore"):
+        return np.lib.format.open_memmap(path, mode="r")
 
 
 def _text(path: str) -> NDArray[np.float64]:

@@ -158,6 +158,12 @@ def dump_run(
     return _Dump(run, options, overwrite, threads, progress).run()
 
 
+def _stamp(path: str | os.PathLike[str]) -> list[Any]:
+    """Name, size and time of a file that the images depend on."""
+    status = os.stat(path)
+    return [os.path.basename(path), status.st_size, status.st_mtime_ns]
+
+
 class _Dump:
     def __init__(
         self, run: Run, options: DumpOptions, overwrite: bool, threads: int, progress: Progress | None
@@ -201,9 +207,19 @@ class _Dump:
         del settings["output_dir"]
         for name in ("pedestals", "geometry"):
             if settings[name] is not None:
-                status = os.stat(settings[name])
-                settings[name] = [os.path.basename(settings[name]), status.st_size, status.st_mtime_ns]
+                settings[name] = _stamp(settings[name])
+        if settings["calib_dir"] is not None:
+            settings["calib_dir"] = self._stamps_of_calibrations(settings["calib_dir"])
         return {"files": [[os.path.basename(file.path), file.size] for file in self.source.files], "options": settings}
+
+    def _stamps_of_calibrations(self, folder: str) -> list[Any]:
+        """Of what holds for the run, of any source: which one is wanted is not known before its first image."""
+        stamps = []
+        for source in sorted(Path(folder).glob("*/*")):
+            for kind in ("pedestals", "geometry"):
+                path = find_calibration(folder, source.name, kind, self.source.number)
+                stamps += [] if path is None else [[source.name, kind, *_stamp(path)]]
+        return stamps
 
     def _into_files(self) -> None:
         extension = self.options.file_format

@@ -104,15 +104,16 @@ class Index:
         FormatError
             It is not an index, or of another version.
         """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                if int(archive["version"]) != _VERSION:
-                    raise FormatError(path=path, field="version", expected=_VERSION, found=int(archive["version"]))
-                index = cls(*(archive[each.name] for each in fields(cls)))
-        except (KeyError, ValueError, TypeError, EOFError, _zip_error()) as error:
-            if isinstance(error, FormatError):
-                raise
-            raise FormatError(str(error), path=path, expected="an index of an XTC run") from None
+        with open(path, "rb") as file:
+            try:
+                with np.load(file, allow_pickle=False) as archive:
+                    version = int(archive["version"])
+                    columns = [archive[each.name] for each in fields(cls)] if version == _VERSION else []
+            except _errors_of_damage() as error:
+                raise FormatError(str(error), path=path, expected="an index of an XTC run") from None
+        if version != _VERSION:
+            raise FormatError(path=path, field="version", expected=_VERSION, found=version)
+        index = cls(*columns)
         index._check(path)
         return index
 
@@ -134,11 +135,14 @@ class Index:
             raise FormatError(path=path, field="index", expected="columns that belong together", found="others")
 
 
-def _zip_error() -> type[Exception]:
-    """What numpy raises of a damaged archive."""
+def _errors_of_damage() -> tuple[type[Exception], ...]:
+    """What numpy raises of a damaged archive; RuntimeError of one that claims a password or a method of its own."""
+    from tokenize import TokenError
     from zipfile import BadZipFile
+    from zlib import error
 
-    return BadZipFile
+    own = (OSError, LookupError, ValueError, TypeError, EOFError, RuntimeError, MemoryError)
+    return (*own, BadZipFile, TokenError, error)
 
 
 class IndexedRun:
@@ -168,9 +172,15 @@ class IndexedRun:
             raise MetadataError(
                 field="index", expected=f"of files of {self.index.sizes.tolist()} bytes", found=f"{sizes} bytes"
             )
-        for files in (self.index.event_file, self.index.state_file):
+        for files, offsets in (
+            (self.index.event_file, self.index.event_offset),
+            (self.index.state_file, self.index.state_offset),
+        ):
             if len(files) and not 0 <= files.min() <= files.max() < len(sizes):
                 raise MetadataError(field="index", expected=f"files 0 to {len(sizes) - 1}", found=files.max())
+            beyond = (offsets < 0) | (offsets >= np.array(sizes)[files])
+            if beyond.any():
+                raise MetadataError(field="index", expected="places in its files", found=int(offsets[beyond][0]))
         self._done, self._state = 0, State()
 
     def __len__(self) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,12 +136,10 @@ def _value(parameter: Parameter, text: str) -> Any:
     if "|" in kind and text.lstrip("*") in kind.split("|"):
         return text.lstrip("*")
     if kind in ("int", "float"):
-        try:
+        with suppress(ValueError, OverflowError):
             number = int(text) if kind == "int" else float(text)
-        except ValueError:
-            number = math.nan
-        if math.isfinite(number):
-            return number
+            if math.isfinite(number):  # OverflowError for an integer beyond any float
+                return number
     wanted = {"int": "an integer", "float": "a number", "bool": "True or False"}.get(kind, f"one of {kind}")
     raise MetadataError(field=parameter.name, expected=wanted, found=text)
 

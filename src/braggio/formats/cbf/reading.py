@@ -113,6 +113,11 @@ class _Text:
         return self.source.read(start, stop - start)
 
 
+def is_cbf(path: str | os.PathLike[str]) -> bool:
+    """Whether a file, gzip-compressed or not, begins as CBF files do."""
+    return pickled.opened(path)[0].read(0, 6) == VERSION[:6]
+
+
 def open_cbf(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False) -> Cbf:
     """Open a CBF file: text is read, pixels are not.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from braggio._core import PartFile, Source, md5
-from braggio.errors import FormatError, about
+from braggio.errors import FormatError, UnsupportedError, about
 from braggio.formats.cbf.section import BOUNDARY, MAGIC, digest_text
 from braggio.kernels.cbf import Codec, encode
 
@@ -25,6 +25,8 @@ _CONVERSION_NAMES = {
 def section_bytes(array: ArrayLike, *, id: int = 1, codec: Codec = "byte_offset", newline: bytes = b"\r\n") -> bytes:
     """The text field of a binary section, from its opening semicolon to the closing one."""
     values = np.asarray(array)
+    if not values.size:
+        raise UnsupportedError(field="pixels", expected="at least one", found=values.shape)
     data = encode(values, codec)
     name = _TYPE_NAMES[values.dtype.kind].format(8 * values.dtype.itemsize)
     conversion = [] if codec == "none" else [f'     conversions="{_CONVERSION_NAMES[codec]}"']
@@ -52,7 +54,12 @@ def section_bytes(array: ArrayLike, *, id: int = 1, codec: Codec = "byte_offset"
 
 def assembled(text: str, sections: Sequence[tuple[str, bytes]], *, newline: bytes = b"\r\n") -> bytes:
     """A file: the text, and then each (row, section) of its last loop."""
-    data = text.replace("\n", newline.decode()).encode("latin-1")
+    try:
+        data = text.replace("\n", newline.decode()).encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise FormatError(
+            field="CBF text", expected="Latin-1", found=repr(error.object[error.start : error.end][:20])
+        ) from None
     return data + b"".join(row.encode("ascii") + newline + section for row, section in sections)
 
 

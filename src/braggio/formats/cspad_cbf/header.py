@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from braggio.formats.cif import table
+from braggio.formats.cif import block_name, table
 from braggio.kernels.cbf import Codec
 from braggio.model.cspad import ASICS, COLUMNS, QUADS, ROWS, SENSORS, Cspad, Placement, asic_corner
 
@@ -83,7 +83,7 @@ def header_text(
     quads = [f"D0Q{q}" for q in range(QUADS)]
     parts = [
         "###CBF: VERSION 1.7.11\n# CBF file written by braggio\n",
-        f"data_{''.join(name.split())}\n",
+        f"data_{block_name(name)}\n",
         table("diffrn", ["id"], [["DS1"]], loop=False),
         table("diffrn_source", ["diffrn_id", "source", "type"], [["DS1", "xfel", "LCLS CXI Endstation"]], loop=False),
         table(

@@ -12,12 +12,14 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import FormatError, GeometryError, MetadataError, about
+from braggio.errors import FormatError, GeometryError, LimitError, MetadataError, about
 from braggio.formats import cbf, cif, imgcif
 from braggio.formats.cbf import Cbf, Verify
 from braggio.formats.imgcif import Axis, Tile
 from braggio.model.cspad import ASICS, QUADS, SENSORS, Cspad, Placement
 from braggio.model.geometry import Detector, Group, named
+
+MOST_PIXELS = 1 << 28  # of all panels together
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,13 @@ class CspadCbf:
         ------
         FormatError
             Panels of several shapes or types, or damaged pixels.
+        LimitError
+            More pixels than any detector has.
         """
         with about(self.path):
+            pixels = sum(math.prod(tile.panel.shape) for tile in self.tiles)
+            if pixels > MOST_PIXELS:  # tiles may all be of one array, which zeros make small
+                raise LimitError(field="panels", expected=f"at most {MOST_PIXELS} pixels", found=pixels)
             arrays: dict[str, NDArray[Any]] = {}
             pieces = []
             for tile in self.tiles:
@@ -114,6 +121,8 @@ class CspadCbf:
 
 
 def _cut(array: NDArray[Any], tile: Tile) -> NDArray[Any]:
+    if array.ndim == 3 and len(array) == 1 and len(tile.place) == 2:
+        array = array[0]  # CBFlib may state a third axis of 1
     piece = array[tile.place] if len(tile.place) == array.ndim else None
     if piece is not None and piece.ndim == 3 and piece.shape[0] == 1:
         piece = piece[0]
