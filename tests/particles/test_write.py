@@ -566,3 +566,30 @@ def test_a_pixel_size_of_0_is_refused(maker) -> None:
     with pytest.raises(GeometryError, match="pixel_size: expected above 0 A, found 0"):
         restack(read(maker.table(["1@a.mrcs"])), "out", pixel_size=0.0)
     assert not (maker.folder / "out").exists()
+
+
+def test_batches_of_one_number_are_refused(maker) -> None:
+    folder = job(maker)
+    (maker.folder / folder / "restack/batch_000001_restacked.mrcs").write_bytes(b"")
+    with pytest.raises(MetadataError, match=r"batch_000001_restacked\.mrc and batch_000001_restacked\.mrcs"):
+        read(folder)
+
+
+def test_a_job_is_read_leniently_too(maker) -> None:
+    folder = job(maker)
+    uid = read_cs(f"{folder}/{folder}_passthrough_particles.cs")["uid"]
+    write_cs(f"{folder}/{folder}_passthrough_particles.cs", {"uid": uid}, overwrite=True)
+    assert read(folder, strict=False).n == 5
+    with pytest.raises(MetadataError, match="5 required fields missing"):
+        read(folder)
+
+
+@pytest.mark.parametrize("label", ["cs/alignments3D/psize_A", "cs/alignments3D/psize_A[0]"])
+def test_a_pixel_size_of_shifts_that_is_no_number_is_named(maker, label: str) -> None:
+    labels = "ImageName AngleRot AngleTilt AnglePsi OriginXAngst OriginYAngst".split()
+    text = star(particles=(labels, ["1@a.mrcs 1 2 3 4 5"])).replace("#", "").splitlines()
+    at = next(i for i, line in enumerate(text) if line.startswith("1@"))
+    text[at:] = [f"_{label}", text[at] + (" 1.5" if label.endswith("]") else " 1.x")]
+    (maker.folder / "a.star").write_text("\n".join(text) + "\n")
+    with pytest.raises(MetadataError, match=r"a\.cs: alignments3D/psize_A: expected one number a row"):
+        read("a.star", strict=False).to_cs("a.cs")

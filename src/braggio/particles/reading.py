@@ -90,7 +90,7 @@ def read(
     if len(paths) == 1 and paths[0].is_dir():
         from braggio.particles.jobs import read_job
 
-        return read_job(paths[0], columns=columns)
+        return read_job(paths[0], columns=columns, strict=strict)
     places = Places(
         None if folder is None else os.fspath(folder), None if base is None else os.fspath(base), allow_outside
     )

@@ -226,7 +226,9 @@ def _pose_fields(left: dict[str, Column], fields: dict[str, CsColumn]) -> None:
         fields[f"{kind}/pose"] = np.deg2rad(np.asarray(left.pop("AnglePsi"), np.float64)).astype(np.float32)
     else:
         return
-    size = np.asarray(left.get(f"{kind}/psize_A", left.get("ImagePixelSize", 1.0)), np.float64)
+    size = left.get(f"{kind}/psize_A", left.get("ImagePixelSize", np.ones(1)))
+    if not isinstance(size, np.ndarray) or size.ndim > 1:
+        raise MetadataError(field=f"{kind}/psize_A", expected="one number a row", found="texts or several")
     if "OriginXAngst" in left and "OriginYAngst" in left and (size > 0).all():
         left.pop(f"{kind}/psize_A", None)
         shift = np.stack([np.asarray(left.pop(f"Origin{axis}Angst"), np.float64) / size for axis in "XY"], axis=1)
