@@ -224,6 +224,24 @@ def test_relion_job(tmp_path, run):
     assert (job / "RELION_JOB_EXIT_FAILURE").exists()
 
 
+@pytest.mark.parametrize(
+    ("word", "problem"),
+    [
+        ("colour=1", "parameter: expected one of batch_size, "),
+        ("overwrite=false", "found overwrite"),
+        ("out=x", "found out"),
+        ("batch_size=x", "batch_size: expected int, found 'x'"),
+        ("pixel_size=x", "pixel_size: expected float"),
+        ('reading={"colour": 1}', "reading: expected options of "),
+    ],
+)
+def test_relion_job_refuses_unknown_parameters(tmp_path, run, word, problem):
+    """In one line, and RELION learns of it."""
+    code, _, err = run("relion-job", "--o", tmp_path / "job", "--in_parts", tmp_path / "p.star", word)
+    assert code == 1 and problem in err and err.count("\n") == 1
+    assert [path.name for path in (tmp_path / "job").iterdir()] == ["RELION_JOB_EXIT_FAILURE"]
+
+
 def test_every_command_has_help(capsys):
     for command in ("plan", "run", "status", "clean", "watch", "slurm-script", "relion-job", "selftest"):
         with pytest.raises(SystemExit) as ended:

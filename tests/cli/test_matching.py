@@ -195,3 +195,41 @@ def test_merge_partials(run, tmp_path):
 def test_a_picture(run, tmp_path, search):
     assert run("matching", "table", search, "-o", tmp_path / "m.csv", "--plot", tmp_path / "m.png")[0] == 0
     assert (tmp_path / "m.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_a_picture_is_refused_before_anything_is_written(run, tmp_path, search):
+    (tmp_path / "s.png").write_bytes(b"mine")
+    plain, binned = (Accumulator((4, 4), bins=bins) for bins in (0, 8))
+    for name, accumulator in (("plain", plain), ("binned", binned)):
+        accumulator.update(np.ones((2, 4, 4), np.float32))
+        empty = np.zeros((0, 3), np.float32)
+        write_partial(tmp_path / f"{name}.part", Partial(accumulator, empty, empty[:, 0]))
+    before = tree(tmp_path)
+    plot = ["--plot", tmp_path / "s.png"]
+    for words in (
+        ["table", search, "-o", tmp_path / "m.csv"],
+        ["merge", tmp_path / "binned.part", "-o", tmp_path / "w"],
+    ):
+        code, _, err = run("matching", *words, *plot)
+        assert code == 1 and "s.png: File exists" in err
+    other = write_result(tmp_path / "in", name="other")
+    code, _, err = run("matching", "pick", search, other, "-o", tmp_path / "out", *plot, "-f")
+    assert code == 1 and "plot takes one result, not 2" in err
+    code, _, err = run("matching", "merge", tmp_path / "plain.part", "-o", tmp_path / "w", "--plot", tmp_path / "t.png")
+    assert code == 1 and "without a histogram" in err
+    assert {name: data for name, data in tree(tmp_path).items() if name in before} == before
+    assert not any((tmp_path / name).exists() for name in ("m.csv", "w", "out", "t.png"))
+
+
+def test_tables_of_several_folders_need_a_base(run, tmp_path):
+    """Each has its own search_micrograph.mrc; those of the first would stand for all."""
+    for name in ("a", "b"):
+        result = write_result(tmp_path / name)
+        assert run("matching", "table", result, "-o", tmp_path / name / "m.csv")[0] == 0
+    tables = [tmp_path / name / "m.csv" for name in ("a", "b")]
+    code, _, err = run("matching", "extract", *tables, "-o", tmp_path / "p.mrcs", "--box", "8")
+    assert code == 1 and "need --base" in err and not (tmp_path / "p.mrcs").exists()
+    code, _, err = run(
+        "matching", "extract", *tables, "-o", tmp_path / "p.mrcs", "--box", "8", "--base", tmp_path / "a"
+    )
+    assert (code, err) == (0, "")

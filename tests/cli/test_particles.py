@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from particle_makers import Maker
 
 from braggio.cli import main
+from braggio.formats.cryosparc import write_cs
 from braggio.particles import read
 
 
@@ -100,3 +102,31 @@ def test_usage_and_unsafe(maker, capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["particles"])
     assert caught.value.code == 2
+
+
+def test_select_keeps_angles_of_rows_without_images(maker) -> None:
+    (maker.folder / "c.star").write_text("data_\nloop_\n_rlnCoordinateX\n_rlnAnglePsi\n10 30\n20 40\n")
+    assert main(["particles", "select", "c.star", "--rows", "1:", "-o", "d.star"]) == 0
+    assert "_rlnAnglePsi" in (maker.folder / "d.star").read_text()
+
+
+def test_conditions_on_integers_are_exact(maker, capsys) -> None:
+    """As float64, 2^63 to 2^63 + 4 are one number."""
+    uid = np.uint64(2**63) + np.arange(5, dtype=np.uint64)
+    write_cs("a.cs", {"uid": uid, "my/pair": np.zeros((5, 2), np.float32)})
+    for condition, rows in ((f"uid=={uid[2]}", 1), (f"uid>={uid[2]}", 3), ("uid>-1", 5), ("uid<1e30", 5)):
+        assert main(["particles", "select", "a.cs", "--where", condition, "-o", "b.cs", "-f"]) == 0
+        assert len(read("b.cs", strict=False)) == rows, condition
+    capsys.readouterr()
+    for condition, problem in (("uid==x", "uid holds numbers"), ("my/pair>1", "my/pair has (2,)")):
+        assert main(["particles", "select", "a.cs", "--where", condition, "-o", "c.cs"]) == 1
+        assert problem in capsys.readouterr().err
+
+
+def test_the_box_of_pairs_is_compared(maker, capsys) -> None:
+    text = "data_\nloop_\n_rlnDefocusU\n_rlnDefocusV\n_rlnDefocusAngle\n_rlnVoltage\n_rlnSphericalAberration\n"
+    (maker.folder / "g.star").write_text(text + "1 2 3 300 2.7\n" * 4)
+    words = ["particles", "convert", "g.star", "--stack", "a.mrcs", "-o", "G", "--n-pixels"]
+    assert main([*words, "9"]) == 1 and not (maker.folder / "G").exists()
+    assert "a.mrcs: n-pixels: expected 8, the box of the stacks, found 9" in capsys.readouterr().err
+    assert main([*words, "8"]) == 0

@@ -331,3 +331,66 @@ def test_the_earlier_file_wins_and_differences_are_told() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         join_on_uid([first, {"uid": np.array([2, 1], np.uint64), "a": np.array([2.0, 1.0])}])
+
+
+# ---- names and widths beyond the usual
+
+
+def test_names_beyond_latin_1_are_written(tmp_path) -> None:
+    write_cs(tmp_path / "a.cs", {"uid": np.array([1, 2], np.uint64), "star/温度": np.array([1.5, 2.5])})
+    assert read_cs(tmp_path / "a.cs")["star/温度"].tolist() == [1.5, 2.5]
+    assert np.load(tmp_path / "a.cs")["star/温度"].tolist() == [1.5, 2.5]
+
+
+def raw_npy(text: bytes, body: bytes = b"", version: int = 1) -> bytes:
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(text)) + text + body
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (
+            raw_npy(b"{'descr': [('\xff', '<u8')], 'fortran_order': False, 'shape': (0,)}", version=3),
+            "header: expected UTF",
+        ),
+        (raw_npy(b"{'descr': [('a', 'S0')], 'fortran_order': False, 'shape': (1099511627776,)}"), "at least 1 byte"),
+        (raw_npy(b"{'descr': [('a', '<U0')], 'fortran_order': False, 'shape': (1099511627776,)}"), "at least 1 byte"),
+        (raw_npy(b"{'descr': [('a', 'S0', (2,))], 'fortran_order': False, 'shape': (2,)}"), "at least 1 byte"),
+        (
+            raw_npy(b"{'descr': [('a', '<U1')], 'fortran_order': False, 'shape': (1,)}", b"\x00\xd8\x00\x00"),
+            "a: expected characters, found 0xd800",
+        ),
+    ],
+)
+def test_odd_texts_and_names_are_refused(data: bytes, problem: str) -> None:
+    with pytest.raises(FormatError, match=problem):
+        read_cs(data)
+
+
+def test_texts_without_width_are_empty() -> None:
+    descr = b"{'descr': [('a', '<U0'), ('b', 'S0'), ('uid', '<u8')], 'fortran_order': False, 'shape': (2,)}"
+    table = read_cs(raw_npy(descr, bytes(16)))
+    assert list(table["a"]) == list(table["b"]) == ["", ""] and table["uid"].tolist() == [0, 0]
+
+
+def test_csdat_of_odd_headers_is_refused() -> None:
+    def csdat(header, body=b"") -> bytes:
+        text = json.dumps(header).encode()
+        return b"\x95CSDAT" + struct.pack("<I", len(text)) + text + body
+
+    many = csdat({"length": 0, "dtype": [[f"f{i}", "<u8"] for i in range(70_000)]})
+    with pytest.raises(LimitError, match="at most 65536 fields, found 70000"):
+        read_cs(many)
+    with pytest.raises(FormatError, match="a: expected texts of at least 1 byte"):
+        read_cs(csdat({"length": 2, "dtype": [["a", "|S0"]]}, bytes(5)))
+
+
+def test_uids_of_either_sign_are_compared_exactly() -> None:
+    """As float64, which numpy compares int64 with uint64 in, 2^53 and 2^53 + 1 are one."""
+    uid = 2**53 + np.arange(6)
+    first, second = {"uid": uid.astype(np.uint64)}, {"uid": uid[::-1].astype(np.int64), "a": np.arange(6)[::-1]}
+    assert join_on_uid([first, second])[0]["a"].tolist() == list(range(6))
+    for bad in (-uid, uid.astype(float), uid.reshape(3, 2), Coded.of(["a"] * 6)):
+        with pytest.raises(MetadataError, match=r"table 2: uid: expected one integer a row, from 0"):
+            join_on_uid([first, {"uid": bad}])

@@ -319,3 +319,23 @@ def test_corners_are_told_from_centres(tmp_path, at, position):
     report = check(open_result(path))
     assert (report.mode, report.position) == ("same", position), report
     assert any("convention" in note for note in report.notes) == (at is None)
+
+
+def test_constant_maps_have_no_p_values(tmp_path):
+    values = maps()
+    values["mip"] = values["scaled_mip"] = np.zeros_like(values["mip"])
+    with pytest.raises(MetadataError, match="population: expected scores that differ"):
+        pick(open_result(write_result(tmp_path, values)), metric="pvalue")
+
+
+def test_a_template_that_is_no_cube_is_a_problem(tmp_path):
+    path = write_result(tmp_path)
+    (tmp_path / "search_template.mrc").write_bytes(mrc(np.zeros((8, 6, 8), np.float32), volume=True))
+    (problem,) = check(open_result(path)).problems
+    assert "must be cubic" in problem
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_optics_are_finite(tmp_path, value):
+    with pytest.raises(FormatError, match=r"search\.yaml: pixel_size: expected a finite number"):
+        open_result(write_result(tmp_path, optics={"pixel_size": value}))

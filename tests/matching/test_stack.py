@@ -255,3 +255,10 @@ def test_fills_that_are_no_pixels(dtype, fill):
         return
     with pytest.raises(ValueError, match=f"fill must be a value of {np.dtype(dtype)}"):
         extract(image, places([-1], [0]), 2, 2, fill=fill)
+
+
+def test_a_stack_never_replaces_a_micrograph(tmp_path, two_micrographs):
+    before = (tmp_path / "b_micrograph.mrc").read_bytes()
+    with pytest.raises(OutputError, match=r"b_micrograph\.mrc: is a micrograph of the table"):
+        write_stack(two_micrographs, tmp_path / "b_micrograph.mrc", 8, template=8, base=str(tmp_path), overwrite=True)
+    assert (tmp_path / "b_micrograph.mrc").read_bytes() == before

@@ -10,7 +10,7 @@ import mrcfile
 import numpy as np
 import pytest
 
-from braggio.errors import DataWarning, LimitError, MetadataError
+from braggio.errors import DataWarning, LimitError, MetadataError, UnsupportedError
 from braggio.kernels.images import prepare_images
 from braggio.particles import CheckError, MissingStackError, read
 from braggio.particles.stream import images
@@ -260,3 +260,28 @@ def test_check_tells_of_bytes_after_the_last_image(maker) -> None:
 def test_only_missing_is_also_a_file_not_found(maker) -> None:
     with pytest.raises(FileNotFoundError):
         read(maker.table(["1@no.mrcs"])).check()
+
+
+def test_complex_stacks_are_refused(maker) -> None:
+    """Their imaginary parts would be lost."""
+    with mrcfile.new(maker.folder / "a.mrcs") as mrc:
+        mrc.set_data(np.ones((2, 8, 8), np.complex64))
+    table = read(maker.table(["1@a.mrcs"]))
+    assert "expected real numbers, found 4 (complex)" in str(table.check(raise_=False))
+    with pytest.raises(UnsupportedError, match=r"a\.mrcs: mode"):
+        next(table.images())
+
+
+def test_a_bad_header_names_its_file_once(maker) -> None:
+    maker.stack("a.mrcs")
+    data = bytearray((maker.folder / "a.mrcs").read_bytes())
+    data[:12] = b"\xff\xff\xff\x7f" * 3
+    (maker.folder / "a.mrcs").write_bytes(data)
+    (problem,) = read(maker.table(["1@a.mrcs"])).check(raise_=False).problems
+    assert problem.text.count("a.mrcs") == 1
+
+
+def test_a_pixel_size_that_is_no_number_is_not_reported_as_one(maker) -> None:
+    maker.stack("a.mrcs")
+    report = read(maker.table(["1@a.mrcs"], optics=["1 300 2.7 0.1 nan 8"])).check(raise_=False)
+    assert report.counts == {"value": 1} and report.pixel_size is None

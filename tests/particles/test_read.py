@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import numpy as np
 import pytest
 from particle_makers import OPTICS, PARTICLES, star
 
-from braggio.errors import DataWarning, MetadataError, UnsafeError
+from braggio.errors import DataWarning, FormatError, MetadataError, UnsafeError
 from braggio.formats.cryosparc import write_cs
 from braggio.model.columns import Coded
 from braggio.model.particles import DEFAULTS, QUANTITIES, REQUIRED
@@ -378,3 +379,16 @@ def test_select_keeps_provenance(maker) -> None:
     assert table.select(slice(1, 3)).n == 2 and table.select(table["DefocusU"] > 10002).row.tolist() == [3, 4]
     frame = table.to_pandas()
     assert frame["stack"].tolist() == ["a.mrcs"] * 5 and frame["row"].tolist() == list(range(5))
+
+
+def test_a_lenient_reading_keeps_what_generic_mode_ignores(maker) -> None:
+    path = maker.folder / "a.star"
+    path.write_text(star(particles=(["CoordinateX", "AnglePsi", "ImagePixelSize"], ["10 30 1.5"])))
+    assert read(path, strict=False).unique("AnglePsi") == 30
+    assert "AnglePsi" not in read(path, strict=False, indexed=False)
+
+
+def test_a_pipe_is_refused_by_name(maker) -> None:
+    os.mkfifo(maker.folder / "a.star")
+    with pytest.raises(FormatError, match=r"a\.star: file: expected a regular file"):
+        read(maker.folder / "a.star")

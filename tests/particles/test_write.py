@@ -480,3 +480,116 @@ def test_grids_that_cannot_be() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ImageGrid(256, 1.0).polar()["n_inplanes"] == 512
+
+
+# ---- what cryoSPARC's types cannot hold
+
+
+def test_classes_and_groups_that_uint32_cannot_hold_come_back(maker) -> None:
+    """RELION's picking writes class 0 and -9999; as uint32 they would be 4294967295 and 4294957297."""
+    labels = "ImageName DefocusU DefocusV DefocusAngle Voltage SphericalAberration AnglePsi ClassNumber RandomSubset"
+    rows = ["1@a.mrcs 1 2 3 300 2.7 5 0 1 5000000000", "2@a.mrcs 1 2 3 300 2.7 5 -9999 nan -1"]
+    (maker.folder / "a.star").write_text(star(particles=([*labels.split(), "OpticsGroup"], rows)))
+    first = read("a.star")
+    first.to_cs("a.cs")
+    again = read("a.cs")
+    for name, expected in (("ClassNumber", [0, -9999]), ("OpticsGroup", [5000000000, -1])):
+        assert first[name].tolist() == again[name].tolist() == expected
+    assert np.array_equal(again["RandomSubset"], [1, np.nan], equal_nan=True)
+    assert "alignments2D/class" not in read_cs("a.cs") and "ctf/exp_group_id" not in read_cs("a.cs")
+
+
+def cs_with(path, **more) -> None:
+    fields = {"uid": np.array([1, 2], np.uint64), "blob/path": Coded.of(["a.mrc"] * 2)}
+    fields["blob/idx"] = np.arange(2, dtype=np.uint32)
+    names = ("df1_A", "df2_A", "df_angle_rad", "accel_kv", "cs_mm", "phase_shift_rad", "amp_contrast")
+    fields |= {f"ctf/{name}": np.full(2, 1, np.float32) for name in names}
+    write_cs(path, fields | {name.replace("__", "/"): column for name, column in more.items()})
+
+
+@pytest.mark.parametrize("kind", ["S", "U"])
+def test_fields_of_several_texts_pass_through_a_star(maker, kind: str) -> None:
+    texts = np.array([["a b", "1"], ["é", "22"]])
+    cs_with("a.cs", my__names=np.char.encode(texts, "utf-8") if kind == "S" else texts)
+    read("a.cs").to_star("a.star")
+    read("a.star").to_cs("b.cs")
+    assert np.array_equal(np.char.decode(read_cs("b.cs")["my/names"], "utf-8"), texts)
+
+
+@pytest.mark.parametrize("field", ["ctf/exp_group_id", "location/micrograph_psize_A", "location/micrograph_path"])
+def test_a_quantity_is_one_value_a_row(maker, field: str) -> None:
+    kind = "S3" if field.endswith("path") else np.float32
+    cs_with("a.cs", **{field.replace("/", "__"): np.ones((2, 2), kind)})
+    with pytest.raises(MetadataError, match=f"a.cs: {field}: expected one value a row"):
+        read("a.cs")
+
+
+def test_shifts_without_a_pixel_size_stay_pixels(maker) -> None:
+    pixels = np.array([[1, 2], [3, 4]], np.float32)
+    zero = np.array([1.5, 0], np.float32)
+    cs_with(
+        "a.cs",
+        alignments3D__pose=np.zeros((2, 3), np.float32),
+        alignments3D__shift=pixels,
+        alignments3D__psize_A=zero,
+    )
+    with pytest.warns(DataWarning, match="shift stays in pixels: alignments3D/psize_A is not above 0 in 1 rows"):
+        table = read("a.cs")
+    assert "OriginXAngst" not in table
+    table.to_star("a.star")
+    read("a.star").to_cs("b.cs")
+    assert np.array_equal(read_cs("b.cs")["alignments3D/shift"], pixels)
+
+
+def test_origins_in_pixels_follow_the_binning(maker) -> None:
+    """A RELION 3.0 table without pixel size, whose stack has one: its origins are pixels of the input."""
+    maker.stack("a.mrcs", images=1)
+    labels = "ImageName DefocusU DefocusV DefocusAngle Voltage SphericalAberration OriginX OriginY".split()
+    (maker.folder / "a.star").write_text(star(particles=(labels, ["1@a.mrcs 1 2 3 300 2.7 2 -1"])))
+    restack(read("a.star"), "out", downsample_factor=2)
+    table = read("out/particles_000000.star")
+    assert (table.unique("OriginXAngst"), table.unique("OriginYAngst")) == (3.0, -1.5)
+    assert table.unique("ImagePixelSize") == 3.0 and "OriginX" not in table
+
+
+def test_no_particles_keep_their_columns(maker) -> None:
+    maker.table(["1@a.mrcs"])
+    table = read("p.star").select([])
+    table.to_star("none.star")
+    again = read("none.star")
+    assert again.n == 0 and {"Voltage", "ImagePixelSize"} <= set(again.columns)
+    assert "Voltage" in again.from_optics
+
+
+def test_a_pixel_size_of_0_is_refused(maker) -> None:
+    maker.stack("a.mrcs")
+    with pytest.raises(GeometryError, match="pixel_size: expected above 0 A, found 0"):
+        restack(read(maker.table(["1@a.mrcs"])), "out", pixel_size=0.0)
+    assert not (maker.folder / "out").exists()
+
+
+def test_batches_of_one_number_are_refused(maker) -> None:
+    folder = job(maker)
+    (maker.folder / folder / "restack/batch_000001_restacked.mrcs").write_bytes(b"")
+    with pytest.raises(MetadataError, match=r"batch_000001_restacked\.mrc and batch_000001_restacked\.mrcs"):
+        read(folder)
+
+
+def test_a_job_is_read_leniently_too(maker) -> None:
+    folder = job(maker)
+    uid = read_cs(f"{folder}/{folder}_passthrough_particles.cs")["uid"]
+    write_cs(f"{folder}/{folder}_passthrough_particles.cs", {"uid": uid}, overwrite=True)
+    assert read(folder, strict=False).n == 5
+    with pytest.raises(MetadataError, match="5 required fields missing"):
+        read(folder)
+
+
+@pytest.mark.parametrize("label", ["cs/alignments3D/psize_A", "cs/alignments3D/psize_A[0]"])
+def test_a_pixel_size_of_shifts_that_is_no_number_is_named(maker, label: str) -> None:
+    labels = "ImageName AngleRot AngleTilt AnglePsi OriginXAngst OriginYAngst".split()
+    text = star(particles=(labels, ["1@a.mrcs 1 2 3 4 5"])).replace("#", "").splitlines()
+    at = next(i for i, line in enumerate(text) if line.startswith("1@"))
+    text[at:] = [f"_{label}", text[at] + (" 1.5" if label.endswith("]") else " 1.x")]
+    (maker.folder / "a.star").write_text("\n".join(text) + "\n")
+    with pytest.raises(MetadataError, match=r"a\.cs: alignments3D/psize_A: expected one number a row"):
+        read("a.star", strict=False).to_cs("a.cs")

@@ -209,6 +209,9 @@ def _tables(arguments: argparse.Namespace, session: Session, make: Any) -> None:
     targets = [_target(arguments.output, path) if several else arguments.output for path in arguments.results]
     if len(set(targets)) < len(targets):
         raise ValueError("several results would have the same output; their configurations need different names")
+    if arguments.plot and len(arguments.results) > 1:
+        raise ValueError(f"plot takes one result, not {len(arguments.results)}")
+    _keep_plot(arguments)
     if several:
         os.makedirs(arguments.output, exist_ok=True)
     for path, target in zip(arguments.results, targets, strict=True):
@@ -218,6 +221,16 @@ def _tables(arguments: argparse.Namespace, session: Session, make: Any) -> None:
                 continue
             with _open(arguments, path) as result:
                 _one_table(arguments, session, result, path, target, make)
+
+
+def _keep_plot(arguments: argparse.Namespace) -> None:
+    """Refuse a picture that exists before anything is written."""
+    import errno
+
+    from braggio.errors import OutputError
+
+    if arguments.plot and not arguments.force and os.path.lexists(arguments.plot):
+        raise OutputError(errno=errno.EEXIST, path=arguments.plot)
 
 
 def _target(folder: str, path: str) -> str:
@@ -266,6 +279,9 @@ def _read(paths: list[str], session: Session) -> MatchTable:
 def _extract(arguments: argparse.Namespace, session: Session) -> None:
     from braggio.matching import write_stack
 
+    folders = {os.path.dirname(os.path.abspath(path)) for path in arguments.tables}
+    if arguments.base is None and len(folders) > 1:  # the same relative path may be another micrograph in each
+        raise ValueError(f"tables of {len(folders)} folders need --base, where their relative paths start")
     base = arguments.base or os.path.dirname(arguments.tables[0])
     if arguments.no_clobber and os.path.lexists(arguments.output):
         session.skipped(f"{arguments.output}: exists", output=arguments.output)
@@ -340,8 +356,11 @@ def _merge(arguments: argparse.Namespace, session: Session) -> None:
         write_table(arguments.output, table, overwrite=arguments.force)
         session.done(f"{arguments.output}: {table.n} particles", output=arguments.output, particles=table.n)
         return
+    _keep_plot(arguments)
     partial = merge_partials(arguments.files, allow_identical=arguments.allow_identical)
     count = partial.accumulator.count
+    if arguments.plot and not partial.accumulator.bins:
+        raise ValueError("partial results without a histogram have no survival curve to plot")
     if arguments.maps:
         outputs = write_maps(partial, arguments.output, overwrite=arguments.force)
     else:

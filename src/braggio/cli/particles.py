@@ -225,16 +225,21 @@ def _batches(arguments: argparse.Namespace, session: Session, options: dict[str,
 
     from braggio.particles import convert, convert_paired
     from braggio.particles.conversion import is_current
+    from braggio.particles.stacks import stack_info
 
     options |= {
         name: getattr(arguments, name)
         for name in ("batch_size", "downsample_factor", "downsample_type", "pixel_size", "metadata")
     }
     if arguments.stack:
+        for stack in arguments.stack if arguments.n_pixels else ():
+            _require_box(stack, stack_info(Path(stack)).shape[1], arguments.n_pixels)
         make = partial(convert_paired, arguments.files, arguments.stack, arguments.output, **options)
     else:
         table = _read(arguments)
-        _require_box(table, arguments.n_pixels)
+        if arguments.n_pixels:
+            box = table.check().shape
+            _require_box(table.files[0], box[1] if box else arguments.n_pixels, arguments.n_pixels)
         make = partial(convert, table, arguments.output, **options)
     if arguments.dry_run or arguments.update:
         planned = make(dry_run=True)
@@ -265,16 +270,11 @@ def _skipping_existing(arguments: argparse.Namespace, session: Session) -> Itera
         session.skipped(f"left alone, {error}", output=os.fspath(arguments.output))
 
 
-def _require_box(table: Particles, n_pixels: int | None) -> None:
+def _require_box(path: str, box: int, n_pixels: int) -> None:
     from braggio.errors import MetadataError
 
-    if n_pixels is None:
-        return
-    box = table.check().shape
-    if box and n_pixels != box[1]:
-        raise MetadataError(
-            path=table.files[0], field="n-pixels", expected=f"{box[1]}, the box of the stacks", found=n_pixels
-        )
+    if n_pixels != box:
+        raise MetadataError(path=path, field="n-pixels", expected=f"{box}, the box of the stacks", found=n_pixels)
 
 
 def _outcome(report: ConvertReport) -> str:
@@ -329,7 +329,21 @@ def fulfilled(table: Particles, condition: str) -> Any:
         ">": operator.gt,
     }[symbol]
     values = np.asarray(table[column])
-    return np.asarray(compare(values, text if values.dtype.kind == "O" else float(text)), bool)
+    if values.ndim > 1:
+        raise ValueError(f"a condition needs one value a row, and {column} has {values.shape[1:]}")
+    return np.asarray(compare(values, text if values.dtype.kind == "O" else _number(column, text, values)), bool)
+
+
+def _number(column: str, text: str, values: Any) -> int | float:
+    """The number to compare with; an integer as it is, which a float64 need not hold."""
+    try:
+        return int(text) if values.dtype.kind in "iu" else float(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{column} holds numbers, and is compared with {text!r}") from None
 
 
 def _slice(text: str) -> slice:

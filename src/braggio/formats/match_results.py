@@ -6,6 +6,7 @@ Only read: nothing is created, checked or locked, and no map is opened.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -122,6 +123,9 @@ def _optics(block: Any) -> OpticsGroup | None:
     if missing:
         raise FormatError(field="optics_group", expected=", ".join(_REQUIRED), found=f"no {', '.join(missing)}")
     reals = {name: number(values, name, 0.0) for name in _REALS if values.get(name) is not None}
+    for name, value in reals.items():
+        if not math.isfinite(value):
+            raise FormatError(field=name, expected="a finite number", found=value)
     return OpticsGroup(
         **reals,
         label=_text(values, "label"),

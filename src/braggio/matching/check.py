@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import BraggioError
+from braggio.errors import BraggioError, GeometryError
 from braggio.kernels.peaks import pick_peaks
 from braggio.matching.cutoff import correlations_of, cutoff
 from braggio.matching.position import evidence, round_template, verdict
@@ -189,6 +189,9 @@ def _mode(result: MatchResult, shapes: dict[str, tuple[int, int]], problems: lis
     try:
         height, width = result.micrograph_shape()
         h, w = result.template_shape()[1:]
+    except GeometryError as error:
+        problems.append(str(error))
+        return "unknown"
     except (BraggioError, OSError) as error:
         text = str(error) if isinstance(error, BraggioError) else f"{error.filename}: {error.strerror}"
         notes.append(f"same or valid mode not determined: {os.path.basename(text) if len(text) > 200 else text}")

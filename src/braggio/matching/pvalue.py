@@ -54,7 +54,7 @@ def pvalue_scores(
     Raises
     ------
     MetadataError
-        Fewer than 10 pixels in the population.
+        Fewer than 10 pixels in the population, or all the same in both maps.
 
     Examples
     --------
@@ -105,7 +105,9 @@ def _minus_log_p(
     n = len(first)
     moments = np.array([[first @ first, first @ second], [first @ second, second @ second]]) / n
     squares, axes = np.linalg.eigh(moments)
-    a, b = math.sqrt(squares[1]), math.sqrt(max(squares[0], 1e-12))  # major, minor
+    a, b = math.sqrt(max(squares[1], 0.0)), math.sqrt(max(squares[0], 1e-12))  # major, minor
+    if not a > 0:
+        raise MetadataError(field="population", expected="scores that differ", found="the same everywhere")
     angle = math.atan2(axes[1, 1], axes[0, 1])
     # The angle that the quadrant has once the ellipse is a circle; a quarter turn when it is one already.
     width = math.atan2(1.0, 0.5 * math.sin(2 * angle) * (b / a - a / b))

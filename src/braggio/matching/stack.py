@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import DataWarning, GeometryError, MetadataError, UnsupportedError, about
+from braggio.errors import DataWarning, GeometryError, MetadataError, OutputError, UnsupportedError, about
 from braggio.kernels.boxes import EDGES, copy_boxes
 from braggio.matching.extract import box_corners, kept_rows, outside, sides
 from braggio.matching.preferred import pixel_size
@@ -213,6 +213,8 @@ def write_stack(
         A micrograph that is not there, or no particle left to write.
     GeometryError
         A box smaller than the template.
+    OutputError
+        The stack would take the place of a micrograph, or exists and `overwrite` is False.
     """
     from braggio.batch.staging import Staging, digest
     from braggio.formats.mrc import write_mrc
@@ -229,6 +231,10 @@ def write_stack(
     )
     if frames is None:
         raise MetadataError(field="table", expected="particles to extract", found=f"none of {table.n}")
+    for name in (target.name, star):
+        path = target.with_name(name)
+        if path.exists() and any(path.samefile(each) for each in frames.paths):
+            raise OutputError("is a micrograph of the table; choose another name", path=path)
     chosen = table.select(rows)
     sizes = np.unique(pixel_size(chosen))
     if len(sizes) > 1:

@@ -80,7 +80,7 @@ def write_batch(batch: Batch, staging: Staging, before: ImageGrid, grid: ImageGr
     flat = int((~(np.ptp(pixels.reshape(len(pixels), -1), axis=1) > 0)).sum()) if options.normalize else 0
     stack = f"{batch.stem}.mrcs"
     write_mrc(str(staging.path(stack)), ArrayFrames(pixels), overwrite=True, pixel_size=grid.pixel_size)
-    table = _restacked(batch.table, stack, grid)
+    table = _restacked(batch.table, stack, before, grid)
     if options.metadata in ("star", "both"):
         table.to_star(staging.path(f"{batch.stem}.star"), precision=options.precision, overwrite=True)
     if options.metadata in ("cs", "both"):
@@ -89,10 +89,13 @@ def write_batch(batch: Batch, staging: Staging, before: ImageGrid, grid: ImageGr
     return flat
 
 
-def _restacked(table: Particles, stack: str, grid: ImageGrid) -> Particles:
+def _restacked(table: Particles, stack: str, before: ImageGrid, grid: ImageGrid) -> Particles:
     """The rows as they stand in the new stack."""
     assert table.stack_id is not None and table.index is not None
     columns = dict(table.columns)
+    for old, new in (("OriginX", "OriginXAngst"), ("OriginY", "OriginYAngst")):  # pixels of the input, too
+        if old in columns:
+            columns.setdefault(new, np.asarray(columns.pop(old), np.float64) * before.pixel_size)
     columns["ImagePixelSize"] = np.full(table.n, grid.pixel_size)
     columns["ImageSize"] = np.full(table.n, grid.n_pixels, np.int64)
     columns["SourceRow"] = table.row

@@ -246,7 +246,7 @@ def _one_pixel_size(table: Particles) -> float | None:
     if "ImagePixelSize" not in table or table.n == 0:
         return None
     values = np.unique(np.asarray(table["ImagePixelSize"], np.float64))
-    return float(values[0]) if len(values) == 1 else None
+    return float(values[0]) if len(values) == 1 and np.isfinite(values[0]) else None
 
 
 def require_memory(bytes_: int, limit: int) -> None:

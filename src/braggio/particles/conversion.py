@@ -330,7 +330,7 @@ def _input_grid(table: Particles, descriptor: ImageGrid | None, pixel_size: floa
         raise MetadataError(path=table.files[0], field="rows", expected="at least one", found="none")
     checked = (
         replace(table, columns={name: column for name, column in table.columns.items() if name != "ImagePixelSize"})
-        if pixel_size
+        if pixel_size is not None
         else table
     )
     report = check(checked)
@@ -338,11 +338,12 @@ def _input_grid(table: Particles, descriptor: ImageGrid | None, pixel_size: floa
     height, width = report.shape
     if height != width:
         raise MetadataError(path=table.files[0], field="box", expected="square images", found=f"{height} x {width}")
-    size = (
-        pixel_size
-        or (descriptor.pixel_size if descriptor and "ImagePixelSize" not in table else None)
-        or _table_pixel_size(table)
-    )
+    if pixel_size is not None:
+        size = pixel_size
+    elif descriptor is not None and "ImagePixelSize" not in table:
+        size = descriptor.pixel_size
+    else:
+        size = _table_pixel_size(table)
     if descriptor is None:
         return ImageGrid(width, size)
     if descriptor.n_pixels != width:

@@ -71,6 +71,8 @@ def canonical_fields(fields: dict[str, CsColumn], notes: list[str]) -> tuple[dic
                 _numbers(field, column)
             elif quantity.name == "uid":
                 _integers(field, column)
+            elif isinstance(column, np.ndarray) and column.ndim > 1:
+                raise MetadataError(field=field, expected="one value a row", found=_kind(column))
             columns[quantity.name] = np.rad2deg(_wide(column)) if quantity.cryosparc_scale == "rad" else _wide(column)
     for used in ("blob/path", "blob/idx"):
         left.pop(used, None)
@@ -155,9 +157,13 @@ def _poses(left: dict[str, CsColumn], columns: dict[str, Column], notes: list[st
     else:
         columns["AnglePsi"] = np.rad2deg(_numbers(field, pose))
     if f"{kind}/shift" in left and f"{kind}/psize_A" in left:
-        shift = _numbers(f"{kind}/shift", left.pop(f"{kind}/shift"), 2)
-        shift *= _numbers(f"{kind}/psize_A", left[f"{kind}/psize_A"])[:, None]
-        columns["OriginXAngst"], columns["OriginYAngst"] = shift.T
+        size = _numbers(f"{kind}/psize_A", left[f"{kind}/psize_A"])
+        if (size > 0).all():
+            shift = _numbers(f"{kind}/shift", left.pop(f"{kind}/shift"), 2) * size[:, None]
+            columns["OriginXAngst"], columns["OriginYAngst"] = shift.T
+        else:
+            bad = int((~(size > 0)).sum())
+            notes.append(f"{kind}/shift stays in pixels: {kind}/psize_A is not above 0 in {bad} rows")
     for each, name in (("split", "RandomSubset"), ("class", "ClassNumber")):
         if f"{kind}/{each}" in left:
             number = _integers(f"{kind}/{each}", left.pop(f"{kind}/{each}"))

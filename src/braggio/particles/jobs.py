@@ -43,7 +43,7 @@ def pair(star: File, stack: File, *, block: str | None = None) -> Particles:
     return _over(table, [info])
 
 
-def read_job(folder: File, *, columns: Sequence[str] | None = None) -> Particles:
+def read_job(folder: File, *, columns: Sequence[str] | None = None, strict: bool = True) -> Particles:
     """The particles of a cryoSPARC job folder ``J<n>``: its passthrough, and the batches it restacked or downsampled.
 
     Parameters
@@ -51,7 +51,7 @@ def read_job(folder: File, *, columns: Sequence[str] | None = None) -> Particles
     folder : path-like
         With ``J<n>_passthrough_particles.cs`` and ``restack/batch_000000_restacked.mrc`` ... or, failing those,
         ``downsample/batch_000000_downsample.mrc`` ...
-    columns : sequence of str, optional
+    columns, strict : optional
         See `read`.
 
     Returns
@@ -70,7 +70,7 @@ def read_job(folder: File, *, columns: Sequence[str] | None = None) -> Particles
     if not _JOB.fullmatch(name):
         raise MetadataError(path=path, field="folder", expected="a cryoSPARC job J<n>", found=name)
     batches = _batches(path)
-    table = read(path / f"{name}_passthrough_particles.cs", columns=columns)
+    table = read(path / f"{name}_passthrough_particles.cs", columns=columns, strict=strict)
     infos = [stack_info(each) for each in batches]
     images = sum(info.images for info in infos)
     if images != table.n:
@@ -83,11 +83,17 @@ def read_job(folder: File, *, columns: Sequence[str] | None = None) -> Particles
 def _batches(folder: Path) -> list[Path]:
     for kind, ending in _KINDS:
         pattern = re.compile(rf"batch_(\d{{6}})_{ending}\.mrcs?")
-        found = {
-            int(match[1]): path
-            for path in sorted((folder / kind).glob("batch_*"))
-            if (match := pattern.fullmatch(path.name))
-        }
+        found: dict[int, Path] = {}
+        for path in sorted((folder / kind).glob("batch_*")):
+            if match := pattern.fullmatch(path.name):
+                other = found.setdefault(int(match[1]), path)
+                if other != path:
+                    raise MetadataError(
+                        path=folder / kind,
+                        field="batches",
+                        expected="one file for each number",
+                        found=f"{other.name} and {path.name}",
+                    )
         if not found:
             continue
         missing = sorted(set(range(max(found))) - set(found))

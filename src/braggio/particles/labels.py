@@ -49,12 +49,19 @@ def label_of(name: str, own: Mapping[str, str]) -> str:
 
 
 def split_components(label: str, column: Column) -> dict[str, Column]:
-    """A column of several numbers a row as columns of one."""
+    """A column of several values a row as columns of one."""
     if not isinstance(column, np.ndarray) or column.ndim == 1:
         return {label: column}
     width = int(np.prod(column.shape[1:]))
     flat = column.reshape(len(column), width)
+    if column.dtype.kind in "SU":
+        texts = [[_text(value) for value in row] for row in flat.tolist()]
+        return {f"{label}[{i}]": Coded.of([row[i] for row in texts]) for i in range(width)}
     return {f"{label}[{i}]": flat[:, i] for i in range(width)}
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def joined_components(columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +70,7 @@ def joined_components(columns: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     MetadataError
-        Components that do not count from 0 without a gap, or are no numbers.
+        Components that do not count from 0 without a gap.
 
     Examples
     --------
@@ -78,17 +85,21 @@ def joined_components(columns: Mapping[str, Any]) -> dict[str, Any]:
         if match is None:
             found[label] = column
             continue
-        if isinstance(column, Coded):
-            if len(column):
-                raise MetadataError(field=label, expected="numbers", found="texts")
-            column = np.zeros(0)  # without rows nothing tells what it is
+        if isinstance(column, Coded):  # without rows nothing tells what it is
+            column = np.array(_utf8(column), np.bytes_) if len(column) else np.zeros(0)
         parts.setdefault(match[1], {})[int(match[2])] = column
         found[match[1]] = None
     for label, places in parts.items():
         if sorted(places) != list(range(len(places))):
             raise MetadataError(field=label, expected=f"components 0 to {len(places) - 1}", found=sorted(places))
+        if len({part.dtype.kind == "S" for part in places.values()}) > 1:  # some of the texts look like numbers
+            raise MetadataError(field=label, expected="numbers or texts in all components", found="both")
         found[label] = np.stack([places[i] for i in range(len(places))], axis=1)
     return found
+
+
+def _utf8(column: Coded) -> list[bytes]:
+    return [text.encode("utf-8", "surrogateescape") for text in column]
 
 
 def as_uint64(column: Column, name: str) -> NDArray[np.uint64]:

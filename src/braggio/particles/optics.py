@@ -46,8 +46,12 @@ def join_optics(particles: Mapping[str, Column], optics: Mapping[str, Column] | 
         A group that the optics table lacks or has twice with different values, or no group column where there are
         several groups.
     """
-    if optics is None or not optics or len(next(iter(optics.values()))) == 0:
+    if not optics:
         return Joined(dict(particles), (), ())
+    if len(next(iter(optics.values()))) == 0:
+        rows = len(next(iter(particles.values()))) if particles else 0
+        own = {} if rows else {name: column for name, column in optics.items() if name not in particles}
+        return Joined({**particles, **own}, tuple(name for name in own if name != GROUP), ())
     optics, notes = _unique_groups(optics)
     place, more = _places(particles, optics)
     notes += more

@@ -54,7 +54,8 @@ def read(
         Missing required fields are an error; otherwise they are just not there.
     indexed : bool, optional
         Do rows name their images? By default, as the file does. False ignores the names, and angles and pixel size with
-        them, as for generic files whose rows follow the images of one stack.
+        them, as for generic files whose rows follow the images of one stack; so does a strict reading of a star file
+        without names.
     how : {'exact', 'inner'}
         Of the uid join with the passthroughs.
 
@@ -89,11 +90,13 @@ def read(
     if len(paths) == 1 and paths[0].is_dir():
         from braggio.particles.jobs import read_job
 
-        return read_job(paths[0], columns=columns)
+        return read_job(paths[0], columns=columns, strict=strict)
     places = Places(
         None if folder is None else os.fspath(folder), None if base is None else os.fspath(base), allow_outside
     )
-    if is_cs(Source.open(str(paths[0])).read(0, 6)) or paths[0].suffix == ".cs":
+    with about(paths[0]):
+        head = Source.open(str(paths[0])).read(0, 6)
+    if is_cs(head) or paths[0].suffix == ".cs":
         table = read_cryosparc(paths, columns, places, how)
     elif len(paths) > 1:
         raise MetadataError(
@@ -112,7 +115,7 @@ def _completed(table: Particles, strict: bool, indexed: bool | None) -> Particle
         raise MetadataError(
             field="ImageName", expected="image names, or indexed=False", found=nearest("ImageName", list(columns))
         )
-    if indexed is False or (indexed is None and table.stack_id is None and table.source == "star"):
+    if indexed is False or (indexed is None and strict and table.stack_id is None and table.source == "star"):
         columns = {name: column for name, column in columns.items() if name not in IGNORED_WITHOUT_INDEX}
         table = replace(table, stacks=(), stack_id=None, index=None)
     missing = [name for name in REQUIRED if name not in columns]

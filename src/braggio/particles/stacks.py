@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from braggio.errors import BraggioError, DataWarning, FormatError, MetadataError, UnsafeError
+from braggio.errors import BraggioError, DataWarning, FormatError, MetadataError, UnsafeError, UnsupportedError
 from braggio.model.frames import FrameStack
 
 
@@ -147,8 +147,13 @@ def _opened(path: Path) -> FrameStack:
     from braggio.formats import open as open_frames
 
     try:
-        return open_frames(path, format="mrc", permissive=True, restore_dtype=False)
+        stack = open_frames(path, format="mrc", permissive=True, restore_dtype=False)
     except FormatError:
         raise
     except BraggioError as error:
-        raise FormatError(str(error), path=path) from error
+        raise FormatError(str(error), path=None if error.path else path) from error
+    if stack.dtype.kind == "c":
+        mode = stack.header["mode"]
+        stack.close()
+        raise UnsupportedError(path=path, field="mode", expected="real numbers", found=f"{mode} (complex)")
+    return stack

@@ -214,7 +214,7 @@ def _stored(table: Particles, stacks: _Stacks, rows: NDArray[np.int64]) -> np.dt
     assert table.stack_id is not None
     found = {stacks[int(stack)].dtype.name for stack in np.unique(table.stack_id[rows])[:OPEN_STACKS]}
     many = len(np.unique(table.stack_id[rows])) > OPEN_STACKS
-    if many or len(found) != 1 or found & {"float16", "int8", "complex64"}:
+    if many or len(found) != 1 or found & {"float16", "int8"}:
         return np.dtype(np.float32)
     return np.dtype(found.pop())
 

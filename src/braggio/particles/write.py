@@ -166,9 +166,11 @@ def cryosparc_fields(table: Particles) -> dict[str, CsColumn]:
         quantity = QUANTITIES.get(name)
         if quantity is None or quantity.cryosparc is None:
             continue
-        column = left.pop(name)
-        if name == GROUP and isinstance(column, Coded):
+        if name == GROUP and isinstance(left[name], Coded):
             raise MetadataError(field=name, expected="numbers", found="texts")
+        if name == GROUP and not _fits_uint32(left[name]):
+            continue
+        column = left.pop(name)
         if isinstance(column, Coded):
             fields[quantity.cryosparc] = column
             continue
@@ -194,6 +196,8 @@ def _as_cryosparc(name: str, column: CsColumn) -> CsColumn:
     if isinstance(column, Coded):
         past_int64 = column.texts and all(text.isdigit() for text in column.texts)
         return as_uint64(column, name) if past_int64 else column
+    if column.dtype.kind == "S":
+        return column
     if column.dtype.kind == "f":
         return column.astype(np.float32)
     if name.endswith(("uid", "_sig")):
@@ -222,11 +226,21 @@ def _pose_fields(left: dict[str, Column], fields: dict[str, CsColumn]) -> None:
         fields[f"{kind}/pose"] = np.deg2rad(np.asarray(left.pop("AnglePsi"), np.float64)).astype(np.float32)
     else:
         return
-    if "OriginXAngst" in left and "OriginYAngst" in left:
-        size = np.asarray(left.pop(f"{kind}/psize_A", left.get("ImagePixelSize", 1.0)), np.float64)
+    size = left.get(f"{kind}/psize_A", left.get("ImagePixelSize", np.ones(1)))
+    if not isinstance(size, np.ndarray) or size.ndim > 1:
+        raise MetadataError(field=f"{kind}/psize_A", expected="one number a row", found="texts or several")
+    if "OriginXAngst" in left and "OriginYAngst" in left and (size > 0).all():
+        left.pop(f"{kind}/psize_A", None)
         shift = np.stack([np.asarray(left.pop(f"Origin{axis}Angst"), np.float64) / size for axis in "XY"], axis=1)
         fields[f"{kind}/shift"] = shift.astype(np.float32)
         fields[f"{kind}/psize_A"] = np.broadcast_to(size, len(shift)).astype(np.float32)
     for name, field in (("RandomSubset", "split"), ("ClassNumber", "class")):
-        if name in left:
+        if name in left and _fits_uint32(left[name], 1):  # RELION's picking has class 0 and -9999
             fields[f"{kind}/{field}"] = (np.asarray(left.pop(name)).astype(np.int64) - 1).astype(np.uint32)
+
+
+def _fits_uint32(column: Column, first: int = 0) -> bool:
+    """Integers from `first` on that cryoSPARC's numbers from 0 on can stand for."""
+    if not isinstance(column, np.ndarray) or column.dtype.kind not in "iu":
+        return False
+    return bool(np.all((column >= first) & (column <= np.iinfo(np.uint32).max + first)))

@@ -59,7 +59,9 @@ def csdat_header(source: Source) -> tuple[list[tuple[str, str, tuple[int, ...]]]
     squeezed = header.setdefault("compressed_fields", [])
     if not isinstance(squeezed, list) or not all(isinstance(name, str) for name in squeezed):
         raise FormatError(field="compressed_fields", expected="a list of names", found=str(squeezed)[:80])
-    return [_csdat_field(entry) for entry in header["dtype"][:MAX_FIELDS]], header, 10 + length
+    if len(header["dtype"]) > MAX_FIELDS:
+        raise LimitError(field="dtype", expected=f"at most {MAX_FIELDS} fields", found=len(header["dtype"]))
+    return [_csdat_field(entry) for entry in header["dtype"]], header, 10 + length
 
 
 def _csdat_field(entry: Any) -> tuple[str, str, tuple[int, ...]]:
@@ -107,6 +109,8 @@ def read_csdat(source: Source, fields: Sequence[str] | None) -> dict[str, CsColu
 
 def _csdat_column(name: str, code: str, shape: tuple[int, ...], rows: int, stored: bytes, compressed: bool) -> CsColumn:
     dtype = np.dtype(code).newbyteorder("<") if code[0] not in "<>|=" else np.dtype(code)
+    if not dtype.itemsize:
+        raise UnsupportedError(field=name, expected="texts of at least 1 byte", found=code)
     need = rows * dtype.itemsize * math.prod(shape)
     if compressed:
         stored = _inflated(name, stored, need)

@@ -53,7 +53,10 @@ def parse_field(entry: Any, offset: int) -> Field:
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     if len(shape) > 4 or not all(type(n) is int and 0 < n < 1 << 20 for n in shape):
         raise FormatError(field=name, expected="a shape of at most 4 lengths", found=str(shape)[:80])
-    return Field(name, np.dtype(code), shape, offset)
+    dtype = np.dtype(code)
+    if shape and not dtype.itemsize:
+        raise UnsupportedError(field=name, expected="texts of at least 1 byte", found=code)
+    return Field(name, dtype if dtype.itemsize else np.dtype("S0"), shape, offset)
 
 
 def require_once(names: Sequence[str]) -> None:
@@ -90,8 +93,10 @@ def native(name: str, values: NDArray[Any] | None) -> CsColumn:
     values = values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
     if values.dtype.kind == "U":
         points = np.ascontiguousarray(values).reshape(-1).view(np.uint32)
-        if points.size and int(points.max()) > sys.maxunicode:
-            raise FormatError(field=name, expected="characters", found=hex(int(points.max())))
+        lone = (points >= 0xD800) & (points < 0xE000) & ~((points >= 0xDC80) & (points < 0xDD00))
+        bad = points[lone | (points > sys.maxunicode)]  # 0xDC80.. stand for bytes that are not UTF-8
+        if bad.size:
+            raise FormatError(field=name, expected="characters", found=hex(int(bad[0])))
     if values.dtype.kind in "SU" and values.ndim == 1:
         texts = values.tolist()
         return Coded.of(

@@ -79,8 +79,12 @@ def join_on_uid(
 
 def _uids(table: Mapping[str, CsColumn], label: str) -> NDArray[Any]:
     uid = table.get("uid")
-    if not isinstance(uid, np.ndarray):
+    if uid is None:
         raise MetadataError(path=label, field="uid", expected="a uid for every row", found="no such field")
+    if not isinstance(uid, np.ndarray) or uid.ndim > 1 or uid.dtype.kind not in "iu" or (uid < 0).any():
+        found = "texts" if isinstance(uid, Coded) else f"{uid.dtype} of shape {uid.shape}"
+        raise MetadataError(path=label, field="uid", expected="one integer a row, from 0", found=found)
+    uid = uid.astype(np.uint64)  # numpy compares int64 with uint64 as float64, to which uids near 2^63 are the same
     values, counts = np.unique(uid, return_counts=True)
     if len(values) < len(uid):
         raise MetadataError(

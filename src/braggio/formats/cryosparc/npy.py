@@ -47,10 +47,15 @@ def npy_header(source: Source) -> tuple[list[Field], int, int, int]:
         raise TruncatedError(
             field="header length", expected=f"at most the file's {source.size} bytes", found=length, offset=8
         )
-    text = source.read(first - length, length).decode("utf-8" if start[6] == 3 else "latin-1")
+    try:
+        text = source.read(first - length, length).decode("utf-8" if start[6] == 3 else "latin-1")
+    except UnicodeDecodeError as error:
+        raise FormatError(field="header", expected="UTF-8", found=error.reason, offset=first - length) from None
     descr, rows = _npy_description(text)
     fields = list(_npy_fields(descr))
     record = fields[-1].offset + fields[-1].size if fields else 0
+    if rows and not record:
+        raise FormatError(field="descr", expected="records of at least 1 byte", found="0")
     if rows * record > source.size - first:
         raise TruncatedError(
             field="file size",
@@ -133,19 +138,13 @@ def npy_pieces(columns: Mapping[str, CsColumn]) -> Iterator[bytes]:
     dtype = np.dtype([(name, values.dtype.newbyteorder("<"), values.shape[1:]) for name, values in stored.items()])
     rows = len(next(iter(stored.values()))) if stored else 0
     # numpy writes (2,) as (2,), and a scalar without a shape, as cryoSPARC does.
-    header = (
-        f"{{'descr': {np.lib.format.dtype_to_descr(dtype)!r}, 'fortran_order': False, 'shape': ({rows},), }}".encode(
-            "latin-1"
-        )
-    )
-    wide = len(header) + 11 > 65535
-    start = 12 if wide else 10
+    text = f"{{'descr': {np.lib.format.dtype_to_descr(dtype)!r}, 'fortran_order': False, 'shape': ({rows},), }}"
+    plain = all(ord(character) < 256 for character in text)
+    header = text.encode("latin-1" if plain else "utf-8")
+    version = 3 if not plain else 2 if len(header) + 11 > 65535 else 1
+    start = 10 if version == 1 else 12
     padded = header + b" " * (-(start + len(header) + 1) % 64) + b"\n"
-    yield (
-        NPY_MAGIC
-        + (b"\x02\x00" + struct.pack("<I", len(padded)) if wide else b"\x01\x00" + struct.pack("<H", len(padded)))
-        + padded
-    )
+    yield NPY_MAGIC + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(padded)) + padded
     step = max(1, (1 << 22) // max(dtype.itemsize, 1))
     for begin in range(0, rows, step):
         records = np.empty(min(step, rows - begin), dtype)
