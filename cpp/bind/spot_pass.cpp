@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ namespace {
 struct HeldPass {
   SpotPass pass;
   BitMask allowed;
+  std::optional<BitMask> detector;
   Runs runs{};
   RunDeflater deflater{};
 };
@@ -101,7 +103,7 @@ FoundSpots<T> run_pass(HeldPass& self, FrameSource& frames, const T* limits, con
   for (std::size_t index = 0; index < count; ++index) {
     found.passed.push_back(self.pass.add(pixels(index), limits, self.allowed, level));
     if (wanted.raw) found.raw.push_back(mask_payload(self, self.pass.mask(), wanted.gzip));
-    self.pass.filter(level);
+    self.pass.filter(self.detector ? &*self.detector : nullptr, level);
     if (wanted.filtered) found.filtered.push_back(mask_payload(self, self.pass.mask(), wanted.gzip));
   }
   if (wanted.united) found.united = mask_payload(self, self.pass.united(), wanted.gzip);
@@ -171,18 +173,20 @@ py::dict find_spots(HeldPass& self, const py::sequence& frames, const py::array&
   });
 }
 
-std::unique_ptr<HeldPass> make_pass(const BitMask& allowed, std::size_t erosions, std::size_t dilations, int filter,
-                                    int label, std::int64_t min_pixels) {
+std::unique_ptr<HeldPass> make_pass(const BitMask& allowed, const std::optional<BitMask>& detector,
+                                    std::size_t erosions, std::size_t dilations, int filter, int label,
+                                    std::int64_t min_pixels) {
   const Sieve sieve{erosions, dilations, structure_of(filter), structure_of(label), min_pixels};
-  return std::make_unique<HeldPass>(SpotPass(allowed.height(), allowed.width(), sieve), allowed);
+  return std::make_unique<HeldPass>(SpotPass(allowed.height(), allowed.width(), sieve), allowed, detector);
 }
 
 }  // namespace
 
 void add_spot_pass(py::module_& module) {
   py::class_<HeldPass>(module, "SpotPass", "Frames of one mask to masks, labels and spots.")
-      .def(py::init(&make_pass), py::arg("allowed"), py::kw_only(), py::arg("erosions"), py::arg("dilations"),
-           py::arg("filter_connectivity"), py::arg("label_connectivity"), py::arg("min_pixels"))
+      .def(py::init(&make_pass), py::arg("allowed"), py::kw_only(), py::arg("detector") = py::none(),
+           py::arg("erosions"), py::arg("dilations"), py::arg("filter_connectivity"), py::arg("label_connectivity"),
+           py::arg("min_pixels"))
       .def("find", &find_spots, py::arg("frames"), py::arg("limits").noconvert(), py::kw_only(),
            py::arg("background") = py::none(), py::arg("noise") = py::none(), py::arg("saturation") = py::none(),
            py::arg("heights") = py::none(), py::arg("reach") = 0, py::arg("arrays") = std::set<std::string>{},

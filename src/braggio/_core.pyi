@@ -205,6 +205,7 @@ class SpotPass:
         self,
         allowed: BitMask,
         *,
+        detector: BitMask | None = None,
         erosions: int,
         dilations: int,
         filter_connectivity: int,

@@ -292,6 +292,22 @@ def test_options_beyond_the_old_program():
     assert not hit
 
 
+def test_dilations_do_not_reach_into_the_detector_mask():
+    """A hot pixel that is masked adds nothing to the spot beside it, in no frame of a synced mask either."""
+    frames = np.random.default_rng(3).poisson(100, (20, 64, 64)).astype(np.uint16)
+    frames[7, 20:26, 30:36] += 200
+    frames[:, 22, 36] = 60000
+    mask = np.zeros(frames.shape[1:], bool)
+    mask[22, 36] = True
+    angle, laser = np.repeat(np.arange(10), 2), np.tile([False, True], 10)
+    for options in ({}, {"sync": "pairs", "angle": angle, "laser_on": laser}):
+        report = find_spots(frames, mask=mask, keep_masks=True, **options)
+        assert len(report.columns["I"]) > 0
+        assert not mask.ravel()[report.columns["pixel_list"]].any()
+        assert all(not masks[:, mask].any() for masks in report.masks.values())
+        assert (report.columns["I_raw"] < 60000).all()
+
+
 def test_merged_spots_are_split_at_their_maxima():
     """Two spots seven pixels apart are one component; --split parts them where they meet and loses no pixel."""
     frames = np.random.default_rng(0).poisson(50, (20, 48, 48)).astype(np.uint16)

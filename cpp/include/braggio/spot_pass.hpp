@@ -35,9 +35,11 @@ class SpotPass {
     return count(current(), level);
   }
 
-  void filter(Level level) {
+  // `detector`, where there is one, has the pixels that dilations may reach.
+  void filter(const BitMask* detector, Level level) {
     erode(current(), sieve_.erosions, sieve_.filter, level);
     dilate(current(), sieve_.dilations, sieve_.filter, level);
+    if (detector != nullptr) intersect(current(), *detector, level);
     if (frames_ > 1) unite(union_, frame_, level);
   }
 

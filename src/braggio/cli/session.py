@@ -113,22 +113,6 @@ class Session:
             self.event("summary", "", **self.counts, exit_code=self.code)
 
 
-def _json(record: dict[str, Any]) -> str:
-    """A line of JSON, which has no word for nan and infinity: they become null."""
-    try:
-        return json.dumps(record, default=str, allow_nan=False)
-    except ValueError:
-        return json.dumps(_finite(json.loads(json.dumps(record, default=str))))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 class _Pace:
     """Items a second since the beginning, and the seconds that the others will take at that pace."""
 

@@ -51,7 +51,9 @@ class MaskPass:
     limits : ndarray
         The least value that passes, of the frames' dtype.
     allowed : BitMask
-        Pixels that may be in a mask.
+        Pixels that may pass the threshold.
+    detector : BitMask or None
+        Pixels that dilations may reach, where there are others.
     extra : tuple of str
         Columns beside the usual ones.
     saturation : ndarray or None
@@ -68,6 +70,7 @@ class MaskPass:
     stats: PixelStats
     limits: NDArray[Any]
     allowed: BitMask
+    detector: BitMask | None
     extra: tuple[str, ...]
     saturation: NDArray[Any] | None
     arrays: tuple[str, ...]
@@ -78,6 +81,7 @@ class MaskPass:
         options = self.options
         return SpotPass(
             self.allowed,
+            detector=self.detector,
             erosions=options.erosions,
             dilations=options.dilations,
             filter_connectivity=options.mask_connectivity,

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from braggio._core import BitMask
 from braggio.errors import DataWarning, FormatError, OutputError
 from braggio.formats.mccd_h5 import FrameRecord
 from braggio.formats.spots_h5 import MASK_ARRAYS, MemoryWriter, SpotsWriter
 from braggio.kernels.label import begin_end
+from braggio.kernels.mask import packed
 from braggio.laue.masks import MUCH_MASKED, Found, FrameSource, MaskPass, saturation_of
 from braggio.laue.options import Options
 from braggio.laue.provenance import Provenance
@@ -128,15 +128,14 @@ class Search:
         """The work on each mask; which arrays are wanted, and whether as gzip streams."""
         shown = background.stats
         usable = background.reachable & ~self.excluded & (shown.std >= self.options.min_std)
-        allowed = BitMask(*self.shape[1:])
-        allowed.pack(np.ascontiguousarray(usable))
         return MaskPass(
             self.options,
             stack,
             self.groups,
             shown,
             background.limits,
-            allowed,
+            packed(usable),
+            packed(~self.excluded) if self.excluded.any() else None,
             self.extra,
             saturation_of(self.options, stack.dtype),
             arrays,
