@@ -24,6 +24,7 @@ namespace braggio::pickle {
 
 inline constexpr std::size_t max_nodes = std::size_t{1} << 20;
 inline constexpr std::uint64_t max_integer_bytes = 1024;
+inline constexpr std::size_t max_integer_digits = 2467;  // and a sign: what that many bytes hold
 
 class Machine {
  public:
@@ -206,8 +207,13 @@ class Machine {
     if (step.opcode->code == 'I' && (text == "00" || text == "01")) return push(false_id + (text == "01" ? 1 : 0));
     if (!text.empty() && text.back() == 'L') text.remove_suffix(1);
     std::int64_t value = 0;
-    if (!parse_integer(text, value)) refuse("an integer of 64 bits", "another text");
-    push_integer(value);
+    if (parse_integer(text, value)) return push_integer(value);
+    if (text.size() > max_integer_digits)
+      throw Error(Fault::limit, "pickle", "an integer of at most 1024 bytes", std::to_string(text.size()) + " digits",
+                  now_);
+    std::string bytes = detail::from_decimal(text);
+    if (bytes.empty()) refuse("an integer", "another text");
+    push(make_owned(Kind::long_integer, Text::of(std::move(bytes))));
   }
   void push_line_real(const Step& step) {
     double value = 0;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "braggio/cpu.hpp"
 #include "braggio/error.hpp"
@@ -125,6 +126,36 @@ inline std::string from_raw_unicode(std::string_view raw, std::uint64_t offset) 
 }
 
 // The bytes of STRING: a Python 2 literal in quotes.
+// The bytes of a decimal number, little-endian in two's complement, as LONG1 holds them; empty where it is none.
+inline std::string from_decimal(std::string_view text) {
+  const bool negative = !text.empty() && text.front() == '-';
+  if (!text.empty() && (text.front() == '-' || text.front() == '+')) text.remove_prefix(1);
+  if (text.empty()) return {};
+  std::vector<std::uint32_t> limbs{0};
+  for (const char digit : text) {
+    if (digit < '0' || digit > '9') return {};
+    std::uint64_t carry = static_cast<std::uint64_t>(digit - '0');
+    for (std::uint32_t& limb : limbs) {
+      carry += std::uint64_t{limb} * 10;
+      limb = static_cast<std::uint32_t>(carry);
+      carry >>= 32;
+    }
+    if (carry != 0) limbs.push_back(static_cast<std::uint32_t>(carry));
+  }
+  limbs.push_back(0);  // of the sign
+  std::uint64_t carry = 1;
+  for (std::uint32_t& limb : limbs) {
+    if (!negative) break;
+    carry += static_cast<std::uint32_t>(~limb);
+    limb = static_cast<std::uint32_t>(carry);
+    carry >>= 32;
+  }
+  std::string bytes;
+  for (const std::uint32_t limb : limbs)
+    for (unsigned shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(limb >> shift & 255);
+  return bytes;
+}
+
 inline std::string from_literal(std::string_view literal, std::uint64_t offset) {
   const bool quoted =
       literal.size() >= 2 && (literal.front() == '\'' || literal.front() == '"') && literal.back() == literal.front();
