@@ -120,6 +120,21 @@ def test_every_pipeline(dtype: str, compression: str | None, shuffle: bool, tmp_
     np.testing.assert_array_equal(out, values[1:4, 5:15, 2:23])
 
 
+@pytest.mark.parametrize("skipped", [0, 1, 2, 3])
+def test_filters_that_a_chunk_has_skipped(skipped: int, tmp_path: Path) -> None:
+    """A writer leaves a filter out where it does not pay; the chunk's mask says so."""
+    values = pixels((1, 6, 7), np.uint16)
+    data = values.tobytes() if skipped & 1 else values.view(np.uint8).reshape(-1, 2).T.tobytes()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        item = file.create_dataset("x", values.shape, np.uint16, chunks=values.shape, compression="gzip", shuffle=True)
+        item.id.write_direct_chunk((0, 0, 0), data if skipped & 2 else zlib.compress(data), filter_mask=skipped)
+    stack = ChunkedStack(h5py.File(tmp_path / "a.h5")["x"])
+    assert stack.direct
+    out = np.empty(values.shape, np.uint16)
+    stack.read(((0, 1), (0, 6), (0, 7)), out)
+    np.testing.assert_array_equal(out, values)
+
+
 @pytest.mark.parametrize("forged", [b"\x78", zlib.compress(bytes(100)), zlib.compress(bytes(1 << 20))])
 def test_a_chunk_of_another_size_is_refused(forged: bytes, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
