@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import h5py
@@ -107,6 +108,7 @@ def test_inputs_of_other_filters(tmp_path, filters):
 
 WITHOUT_PLUGIN = """
 import sys
+import warnings
 sys.modules["hdf5plugin"] = None
 from braggio.cli.spots import main
 sys.exit(main(sys.argv[1:]))
@@ -146,6 +148,22 @@ def test_a_missing_filter_plugin_is_named(tmp_path):
     assert done.returncode == 1 and len(lines) == 1, done.stderr
     assert "bitshuffle" in lines[0] and "hdf5plugin" in lines[0] and str(path) in lines[0]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("header", "warned"), [(60000, True), (60001, False), (10**6, False), ("full", False)])
+def test_the_detector_says_what_is_saturated(header, warned, tmp_path):
+    """As its header has it; a value that the pixels cannot have leaves the top of their type."""
+    frames, _ = made.stack(frames=20, beam_stop=False)
+    frames[3, 40:46, 40:46] = 60000
+    with h5py.File(tmp_path / "x__mccd.h5", "w") as file:
+        file["frames"] = frames
+        file["frames"].attrs["saturated_value"] = header
+        file["lauecollect/angle"] = np.arange(20.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        report = find_spots(tmp_path / "x__mccd.h5")
+        assert find_spots(tmp_path / "x__mccd.h5", saturation=60000).warnings != ()
+    assert any("saturated" in text for text in report.warnings) == warned
 
 
 def test_every_warning():

@@ -35,6 +35,8 @@ class FrameRecord:
         Role, base name and uuid of the input.
     dataset : str
         Path of the frames in the file.
+    saturated : float or None
+        The value from which the detector says that a pixel is saturated; None where the file does not tell.
     """
 
     angle: NDArray[np.float64] | None = None
@@ -42,6 +44,7 @@ class FrameRecord:
     block_size: int = 0
     parents: tuple[tuple[str, str, str], ...] = field(default=())
     dataset: str = ""
+    saturated: float | None = None
 
 
 @contextmanager
@@ -76,10 +79,18 @@ def open_frames(
             stack = ChunkedStack(frames)
         try:
             with readable(name):
-                record = replace(frame_record(file, name, stack.shape[0]), dataset=frames.name)
+                record = replace(
+                    frame_record(file, name, stack.shape[0]), dataset=frames.name, saturated=_saturated(frames)
+                )
             yield stack, record, file
         finally:
             stack.close()
+
+
+def _saturated(frames: Any) -> float | None:
+    """From the header of the frames, as `mccd2h5` keeps it."""
+    value = frames.attrs.get("saturated_value")
+    return float(value) if np.ndim(value) == 0 and np.asarray(value).dtype.kind in "iuf" and value > 0 else None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import BitMask, SpotPass
+from braggio.formats.mccd_h5 import FrameRecord
 from braggio.formats.spots_h5 import MASK_ARRAYS, empty_columns
 from braggio.kernels.label import begin_end
 from braggio.laue.options import Options
@@ -177,13 +179,13 @@ def _payloads(found: Mapping[str, Any], group: int, members: NDArray[np.int64]) 
     return payloads
 
 
-def saturation_of(options: Options, dtype: np.dtype[Any]) -> NDArray[Any] | None:
-    """The value from which a pixel is saturated: as given, else the top of an integer dtype."""
-    if options.saturation is None:
-        return None if dtype.kind == "f" else np.array([np.iinfo(dtype).max], dtype)
-    if dtype.kind != "f" and options.saturation > np.iinfo(dtype).max:
+def saturation_of(options: Options, record: FrameRecord, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """The value from which a pixel is saturated: as given, else the detector's, else the top of an integer dtype."""
+    top = math.inf if dtype.kind == "f" else np.iinfo(dtype).max
+    level = min(record.saturated or top, top) if options.saturation is None else options.saturation
+    if level > top or level == math.inf:
         return None
-    value = options.saturation if dtype.kind == "f" else max(int(np.ceil(options.saturation)), np.iinfo(dtype).min)
+    value = level if dtype.kind == "f" else max(math.ceil(level), np.iinfo(dtype).min)
     return np.array([value], dtype)
 
 

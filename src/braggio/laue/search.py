@@ -137,7 +137,7 @@ class Search:
             packed(usable),
             packed(~self.excluded) if self.excluded.any() else None,
             self.extra,
-            saturation_of(self.options, stack.dtype),
+            saturation_of(self.options, self.record, stack.dtype),
             arrays,
             gzip,
         )
