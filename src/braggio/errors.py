@@ -76,6 +76,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
 
 
+def numpy_errors() -> tuple[type[Exception], ...]:
+    """What numpy raises of a damaged .npy file or archive; RuntimeError of one that claims a password."""
+    from tokenize import TokenError
+    from zipfile import BadZipFile
+    from zlib import error
+
+    own = (OSError, LookupError, ValueError, TypeError, EOFError, OverflowError, RuntimeError, MemoryError)
+    return (*own, BadZipFile, TokenError, error)
+
+
 def _rebuild(kind: type[BraggioError], args: tuple[Any, ...], state: dict[str, Any]) -> BraggioError:
     error = kind.__new__(kind)
     error.args = args

@@ -70,16 +70,20 @@ def test_wrong_usage_is_2(run, scan, tmp_path, words, capsys):
 def test_bad_data_is_1_and_one_line(run, scan, tmp_path):
     nothing = tmp_path / "nothing.npy"
     nothing.touch()
+    forged = tmp_path / "forged.npy"
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({2**70},), }}"
+    forged.write_bytes(b"\x93NUMPY\x01\x00v\x00" + text.ljust(117).encode() + b"\n")
     for words in (
         ["-a", "30"],
         ["--dataset", "nope"],
         ["--mask", tmp_path / "no.npy"],
         ["--mask", nothing],
+        ["--mask", forged],
         ["-o", scan, "-f"],
     ):
         code, out, err = run("spots", scan, *words)
         assert code == 1 and out == "" and len([line for line in err.splitlines() if "error" in line]) == 1, words
-    assert sorted(tmp_path.iterdir()) == [nothing, scan]
+    assert sorted(tmp_path.iterdir()) == [forged, nothing, scan]
 
 
 @pytest.mark.parametrize("words", [[], ["--durable"], ["-C", "lzf"], ["-C", "none"]])
@@ -143,6 +147,19 @@ def test_detector_masks(run, scan, tmp_path, suffix):
     assert code == 0 and "never vary" not in err  # the beam stop is under the mask
     with h5py.File(tmp_path / "run__spots.h5") as file:
         assert not file["masks_raw"][()][:, mask > 0].any()
+
+
+@pytest.mark.parametrize("shape", [(96, 101), (20000, 20000)])
+def test_pictures_that_are_no_masks(run, scan, tmp_path, shape):
+    """Pillow has errors of its own for a broken PNG and for more pixels than any detector has."""
+    from PIL import Image
+
+    path = tmp_path / "mask.png"
+    Image.new("1", shape).save(path)
+    if shape[0] < 1000:
+        path.write_bytes(path.read_bytes().replace(b"IDAT", bytes(4)))
+    code, _, err = run("spots", scan, "--mask", path)
+    assert code == 1 and err.startswith(f"braggio: error: {path}: ") and err.count("\n") == 1
 
 
 def test_mccd2h5_then_spots(run, tmp_path):

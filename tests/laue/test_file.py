@@ -129,7 +129,11 @@ def test_virtual_datasets_need_their_sources(tmp_path):
     with h5py.File(path, "w") as file:
         file.create_virtual_dataset("frames", layout)
         file["lauecollect/angle"] = made.angles(20)
-    assert np.array_equal(find_spots(path).columns["I"], find_spots(frames).columns["I"])
+    link = tmp_path / "elsewhere" / path.name
+    link.parent.mkdir()
+    link.symlink_to(path)
+    for each in (path, link):
+        assert np.array_equal(find_spots(each).columns["I"], find_spots(frames).columns["I"])
     (tmp_path / "b.h5").unlink()
     with pytest.raises(FormatError, match=r"virtual source .*b\.h5"):
         find_spots(path)

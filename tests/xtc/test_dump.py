@@ -175,11 +175,10 @@ class TestCalibration:
         with pytest.raises(FormatError, match=r"bad\.data"):
             read_pedestals(tmp_path / "bad.data")
 
-    @pytest.mark.parametrize("shape", ["(10**9, 10**3)", "(-1,)", "(2**62, 2**62)", "(((((("])
+    @pytest.mark.parametrize("shape", [f"({10**9}, 1000)", "(-1,)", f"({2**62}, {2**62})", f"({2**70},)", "(((((("])
     def test_forged_npy_files(self, tmp_path: Path, shape: str) -> None:
         """Nothing is allocated for what is not there."""
         text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
-        text = text.replace("10**9", str(10**9)).replace("10**3", "1000").replace("2**62", str(2**62))
         (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + text.ljust(117).encode() + b"\n")
         with pytest.raises(FormatError, match=r"bad\.npy"):
             read_pedestals(tmp_path / "bad.npy")

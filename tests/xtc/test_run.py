@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -304,6 +305,11 @@ class TestIndex:
             with pytest.raises(FormatError):
                 Index.load(path)
         np.savez(path, version=1, sizes=np.array([1]))
+        with pytest.raises(FormatError):
+            Index.load(path)
+        text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({2**70},), }}"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("version.npy", b"\x93NUMPY\x01\x00v\x00" + text.ljust(117).encode() + b"\n")
         with pytest.raises(FormatError):
             Index.load(path)
 

@@ -125,7 +125,6 @@ inline std::string from_raw_unicode(std::string_view raw, std::uint64_t offset) 
   return out;
 }
 
-// The bytes of STRING: a Python 2 literal in quotes.
 // The bytes of a decimal number, little-endian in two's complement, as LONG1 holds them; empty where it is none.
 inline std::string from_decimal(std::string_view text) {
   const bool negative = !text.empty() && text.front() == '-';
@@ -156,6 +155,7 @@ inline std::string from_decimal(std::string_view text) {
   return bytes;
 }
 
+// The bytes of STRING: a Python 2 literal in quotes.
 inline std::string from_literal(std::string_view literal, std::uint64_t offset) {
   const bool quoted =
       literal.size() >= 2 && (literal.front() == '\'' || literal.front() == '"') && literal.back() == literal.front();

@@ -158,21 +158,29 @@ def read_mask(path: str) -> Any:
     """A detector mask from .npy, the first 2-D dataset of an HDF5 file, or an image."""
     import numpy as np
 
-    from braggio.errors import FormatError
+    from braggio.errors import FormatError, numpy_errors
 
     try:
         if path.endswith(".npy"):
             return np.load(path, allow_pickle=False)
         if path.endswith((".h5", ".hdf5")):
             return _hdf5_mask(path)
-        from PIL import Image
-
-        with Image.open(path) as image:
-            return np.asarray(image)
-    except (OSError, ValueError, EOFError) as error:
+        return _pictured_mask(path)
+    except numpy_errors() as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise FormatError(str(error), path=path, expected="a mask: .npy, .h5 or an image") from None
+
+
+def _pictured_mask(path: str) -> Any:
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image)
+    except (SyntaxError, Image.DecompressionBombError) as error:  # a broken PNG; more pixels than any detector has
+        raise ValueError(error) from None
 
 
 def _hdf5_mask(path: str) -> Any:

@@ -187,9 +187,11 @@ class ChunkedStack:
         """The files that a virtual dataset shows: HDF5 reads fill values where one is missing, and says nothing."""
         if not self._dataset.is_virtual or "HDF5_VDS_PREFIX" in os.environ:
             return
-        folder = os.path.dirname(os.path.abspath(self.path))
+        # As HDF5 looks for them: beside the link to the file, too.
+        folders = [os.path.dirname(path) for path in (os.path.abspath(self.path), os.path.realpath(self.path))]
         for name in dict.fromkeys(source.file_name for source in self._dataset.virtual_sources()):
-            places = (name, os.path.join(folder, name), os.path.join(folder, os.path.basename(name)))
+            names = (name, os.path.basename(name))
+            places = [name, *(os.path.join(folder, each) for folder in folders for each in names)]
             if name != "." and "%" not in name and not any(map(os.path.exists, places)):
                 raise FormatError(
                     path=self.path,

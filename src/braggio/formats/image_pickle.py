@@ -283,14 +283,8 @@ def image_fields(
         "xtal_target": None,
         **more,
     }
-    made = ImagePickle(fields)
-    _ = (
-        made.pixel_size,
-        made.distance,
-        made.wavelength,
-        made.beam_center,
-        made.trusted_range,
-    )  # what cannot be is refused
+    for name in ("pixel_size", "distance", "wavelength", "beam_center", "trusted_range"):
+        getattr(ImagePickle(fields), name)  # refuses what cannot be
     return fields
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import part_name
-from braggio.errors import FormatError, MetadataError, OutputError
+from braggio.errors import FormatError, MetadataError, OutputError, numpy_errors
 
 Write = Callable[[str, NDArray[Any]], None]
 
@@ -80,7 +80,7 @@ class Archive:
         try:
             with self._archive.open(f"{name}.npy") as file:
                 return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
-        except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except numpy_errors() as error:
             raise FormatError(f"not what a part has found: {error}", path=self._path, field=name) from error
 
     def __enter__(self) -> Archive:

@@ -16,7 +16,6 @@ from braggio.formats.stored import Stream
 from braggio.kernels.stats import LOW_FRACTION
 from braggio.microed.conversion import Conversion
 from braggio.microed.scan import FrameRef, OpenFrame, extremes
-from braggio.microed.task import frame_date
 from braggio.microed.write import POSITION_LIMIT, Pixels
 
 
@@ -53,10 +52,9 @@ class Ahead:
     def _write(
         self, offset: int, group: Sequence[OpenFrame], streams: Sequence[Stream], scratch: Scratch
     ) -> list[dict[str, Any]]:
-        names = [self._todo.task.name(frame.ref, ".pixels") for frame in group]
-        paths = [self._staging.path(name) for name in names]
-        given = self._todo.task.geometry.date
-        dates = [given or frame_date(frame.stack, frame.ref) for frame in group]
+        task = self._todo.task
+        paths = [self._staging.path(task.name(frame.ref, ".pixels")) for frame in group]
+        dates = [task.date(frame.stack, frame.ref) for frame in group]
         written = write_clamped(
             streams,
             list(map(str, paths)),

@@ -102,6 +102,10 @@ class Task:
         values["LEGINON_OFFSET"] = float(self.zero.offset)
         return header_text(values, self.frames.shape, header_bytes=self.header_bytes)
 
+    def date(self, stack: FrameStack, ref: FrameRef) -> datetime.datetime:
+        """When a frame was taken, as given or as its file tells."""
+        return self.geometry.date or frame_date(stack, ref)
+
     def check_headers(self) -> None:
         """Raise now what `header` would raise later: before any pixel is read."""
         for ref in (self.frames.refs[0], self.frames.refs[-1]):

@@ -19,7 +19,7 @@ from braggio.formats.stored import ArrayFrames, Stream
 from braggio.kernels.stats import FrameStats
 from braggio.microed.report import FrameReport
 from braggio.microed.scan import FrameRef, OpenFrame, together
-from braggio.microed.task import Task, frame_date
+from braggio.microed.task import Task
 
 POSITION_LIMIT = 1000  # positions listed per frame and side; the counts are exact
 ANGSTROM_PER_MM = 1e7
@@ -75,7 +75,7 @@ def write_frames(
     def prepare(ref: FrameRef) -> _Ready:
         frame = task.frames.open(ref)
         name = task.name(ref, ".img")
-        header = task.header(ref, task.geometry.date or frame_date(frame.stack, ref))
+        header = task.header(ref, task.date(frame.stack, ref))
         return _Ready(frame, name, header, staging.finished(name, task.smv_bytes))
 
     def work(group: list[_Ready], scratch: Scratch) -> list[_Written]:

@@ -7,14 +7,13 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import Source
-from braggio.errors import FormatError, LimitError, MetadataError, TruncatedError, about
+from braggio.errors import FormatError, LimitError, MetadataError, TruncatedError, about, numpy_errors
 from braggio.formats.xtc import CSPAD_SHAPE, CspadConfig, psana_name
 
 LOW_GAIN_FACTOR = 6.85  # of a CSPAD pixel in low gain to one in high gain, as psana has it
@@ -81,9 +80,9 @@ def read_pedestals(path: str | os.PathLike[str]) -> NDArray[np.float64]:
         if data.dtype.kind not in "iuf":
             raise ValueError(f"dtype {data.dtype}")
         data = data.astype(np.float64)
-    except FormatError:
+    except (FormatError, OSError):
         raise
-    except (ValueError, TypeError, EOFError, TokenError) as error:
+    except numpy_errors() as error:
         raise FormatError(str(error), path=path, expected="a table of numbers") from None
     if data.size == 0:
         raise TruncatedError(path=path, field="pedestals", expected="numbers", found="none")

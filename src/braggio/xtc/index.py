@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import PartFile
-from braggio.errors import FormatError, MetadataError, OutputError
+from braggio.errors import FormatError, MetadataError, OutputError, numpy_errors
 from braggio.formats.xtc import Datagram, time_text
 from braggio.xtc.run import Event, Run
 from braggio.xtc.state import State, has_state
@@ -109,7 +109,7 @@ class Index:
                 with np.load(file, allow_pickle=False) as archive:
                     version = int(archive["version"])
                     columns = [archive[each.name] for each in fields(cls)] if version == _VERSION else []
-            except _errors_of_damage() as error:
+            except numpy_errors() as error:
                 raise FormatError(str(error), path=path, expected="an index of an XTC run") from None
         if version != _VERSION:
             raise FormatError(path=path, field="version", expected=_VERSION, found=version)
@@ -133,16 +133,6 @@ class Index:
         )
         if not sound:
             raise FormatError(path=path, field="index", expected="columns that belong together", found="others")
-
-
-def _errors_of_damage() -> tuple[type[Exception], ...]:
-    """What numpy raises of a damaged archive; RuntimeError of one that claims a password or a method of its own."""
-    from tokenize import TokenError
-    from zipfile import BadZipFile
-    from zlib import error
-
-    own = (OSError, LookupError, ValueError, TypeError, EOFError, RuntimeError, MemoryError)
-    return (*own, BadZipFile, TokenError, error)
 
 
 class IndexedRun:
