@@ -36,6 +36,12 @@ def test_part_files(tmp_path: Path) -> None:
     assert all(path.exists() for path in mine)
 
 
+def test_a_number_that_no_process_has(tmp_path: Path) -> None:
+    name = tmp_path / f".a.{socket.gethostname()[:32]}.{10**30}.0123456789abcdef.part"
+    name.touch()
+    assert clean(tmp_path) == [name]
+
+
 def test_the_name_is_that_of_the_part_files_we_make(tmp_path: Path) -> None:
     with PartFile(str(tmp_path / "a.img")):
         (path,) = tmp_path.iterdir()

@@ -28,7 +28,7 @@ from braggio.batch.receipts import Receipts, status
 from braggio.batch.run import run_plan
 from braggio.batch.sources import finish_removals, move_source
 from braggio.batch.staging import durably
-from braggio.errors import OutputError
+from braggio.errors import FormatError, OutputError
 from braggio.microed import convert_series, losses
 from braggio.recipes import perform, tasks_of
 
@@ -314,7 +314,7 @@ def test_an_input_that_changed_stays(tmp_path: Path) -> None:
         os.utime(files[0], ns=(1, 1))
         return ""
 
-    assert "changed" in move_source(tmp_path / "out", "x", inputs, changing)
+    assert "changed" in move_source(tmp_path / "out", "x", inputs, [], changing)
     assert files[0].exists()
     assert not (tmp_path / "out").exists()
 
@@ -339,6 +339,25 @@ def test_a_removal_cut_off_is_finished_before_anything_else(tmp_path: Path, monk
     assert [path.name for path in sources_of(plan)] == ["f_004.bin"]
     assert finish_removals(tmp_path / "out") == []
     assert (tmp_path / "raw" / "f_004.bin").exists()
+
+
+def test_sources_stay_when_their_outputs_have_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(tmp_path, [noisy(-100 - i, seed=i) for i in range(3)])
+    with monkeypatch.context() as patched:
+        patched.setattr(sources, "_remove", lambda *_: None)  # killed right after the list was written
+        run_plan(plan, perform, engine="none", move_source=True)
+    (tmp_path / "out" / "f_002.img").unlink()
+    with pytest.raises(OutputError, match=r"f_002.img: has changed since sources were being removed; .*removing.json"):
+        finish_removals(tmp_path / "out")
+    assert len(sources_of(plan)) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"[[1e400, 1, 1]]", b'{"inputs": [["a", 1e400, 1]], "outputs": []}'])
+def test_a_damaged_list_of_sources_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / ".braggio").mkdir()
+    (tmp_path / ".braggio" / "x.removing.json").write_bytes(content)
+    with pytest.raises(FormatError, match=r"x.removing.json: sources: not a list of files"):
+        finish_removals(tmp_path)
 
 
 def test_the_driver_killed_while_sources_go(tmp_path: Path) -> None:

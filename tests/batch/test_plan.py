@@ -12,7 +12,7 @@ from makers import noisy, write_series
 
 from braggio.batch.plan import Plan, Task, inputs_of, make_plan, read_plan
 from braggio.batch.run import run_plan
-from braggio.errors import FormatError, MetadataError, UnsupportedError
+from braggio.errors import FormatError, MetadataError, UnsafeError, UnsupportedError
 from braggio.recipes import perform, tasks_of
 
 
@@ -134,3 +134,44 @@ def test_steps_of_a_plan_that_somebody_else_wrote(recipe: str, params: dict[str,
     else:  # the first of very many parts of one frame: an empty one
         assert params.get("part") == [1, 10**15]
     assert not list((tmp_path / "out").glob("[!.]*"))
+
+
+@pytest.mark.parametrize("file", [["a", 1e400, 1], ["a", 1, True], [1, 1, 1], ["a", "1", 1], ["a", 1], "abc"])
+def test_an_input_that_is_none(file: Any) -> None:
+    with pytest.raises(FormatError, match="task: not a task"):
+        Task.from_json({"recipe": "smv", "name": "a", "inputs": [file], "params": {}})
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../a", "/etc/a", "a/b", "a\0b"])
+def test_names_that_would_leave_the_folder_of_the_outputs(name: str) -> None:
+    with pytest.raises(UnsafeError, match="name: expected that of a file or folder"):
+        Task.from_json({"recipe": "smv", "name": name, "inputs": [["a", 1, 1]], "params": {}})
+
+
+def test_the_line_that_is_damaged_is_told(tmp_path: Path) -> None:
+    plan = tmp_path / "p.jsonl"
+    plan.write_text('{"schema": "braggio-plan/1"}\n{"recipe": "smv", \n')
+    with pytest.raises(FormatError, match=r"p.jsonl: line 2: not a plan: Expecting property name .* at character 18"):
+        read_plan(plan)
+
+
+@pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
+def test_a_date_is_iso_text(tmp_path: Path) -> None:
+    write_series(tmp_path / "raw", [noisy(-100)])
+    for date, status in (("2014-05-06T07:08:09", "done"), (2014, "failed"), ("yesterday", "failed")):
+        tasks = tasks_of("smv", [str(tmp_path / "raw")], {"voltage": 200, "date": date})
+        report = run_plan(make_plan(tmp_path / str(date), tasks), perform, engine="none")
+        assert [outcome.status for outcome in (*report.done, *report.failed)] == [status]
+    (image,) = (tmp_path / "2014-05-06T07:08:09").glob("*.img")
+    assert b"DATE=Tue May 06 07:08:09 2014;" in image.read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
+def test_a_plan_cannot_grant_itself_what_the_run_decides(tmp_path: Path) -> None:
+    write_series(tmp_path / "raw", [noisy(-100)], prefix="f_")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "f_001.img").write_text("of somebody else")
+    tasks = tasks_of("smv", [str(tmp_path / "raw")], {"voltage": 200, "overwrite": True})
+    report = run_plan(make_plan(tmp_path / "out", tasks), perform, engine="none")
+    assert len(report.failed) == 1
+    assert (tmp_path / "out" / "f_001.img").read_text() == "of somebody else"

@@ -211,6 +211,17 @@ def test_the_driver_killed_at_any_moment(raw200: Path, expected200: dict[str, by
     assert tree(out) == expected200
 
 
+def test_no_worker_outlives_its_driver(raw: Path, tmp_path: Path) -> None:
+    """They hold the pipe that the server that forks them waits for, and would keep it and one another alive."""
+    planned(raw, tmp_path / "out").write(tmp_path / "p.jsonl")
+    words = [sys.executable, "-m", "braggio", "run", str(tmp_path / "p.jsonl"), "-j", "2", "-q"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE) as process:
+        while not visible(tmp_path / "out"):
+            time.sleep(0.005)
+        process.kill()
+        process.communicate(timeout=20)  # ends when nobody has our pipe any more
+
+
 def visible(out: Path) -> list[Path]:
     """Outputs under their final names."""
     return list(out.glob("[!.]*"))
@@ -268,6 +279,56 @@ def test_an_output_that_has_gone_or_changed_size_is_made_again(raw: Path, tmp_pa
     report = run_plan(plan, perform, engine="none", overwrite=True)
     assert [outcome.name for outcome in report.done] == ["s001"]
     assert tree(tmp_path / "out") == before
+
+
+DAMAGED = (
+    {},
+    None,
+    5,
+    "abc",
+    [5],
+    [{"size": 1}],
+    [{"path": "a"}],
+    [{"path": 5, "size": 1}],
+    [{"path": None, "size": 1}],
+)
+
+
+@pytest.mark.parametrize("outputs", [*DAMAGED, [{"path": "x" * 5000, "size": 1}], [{"path": "a\0", "size": 1}]])
+def test_a_damaged_receipt_is_none(raw: Path, tmp_path: Path, outputs: Any) -> None:
+    plan = planned(raw, tmp_path / "out")
+    plan = make_plan(plan.out, plan.tasks[:1])
+    run_plan(plan, perform, engine="none")
+    (receipt,) = (tmp_path / "out" / ".braggio").iterdir()
+    whole = receipt.read_bytes()
+    receipt.write_text(json.dumps({**json.loads(whole), "outputs": outputs}))
+    assert not status(plan).complete
+    assert Receipts(plan.out).problems(plan.tasks[0])
+    assert len(run_plan(plan, perform, engine="none").done) == 1
+    assert receipt.read_bytes() == whole
+
+
+def test_an_empty_output_is_not_called_no_file(raw: Path, tmp_path: Path) -> None:
+    plan = planned(raw, tmp_path / "out")
+    plan = make_plan(plan.out, plan.tasks[:1])
+    run_plan(plan, perform, engine="none")
+    path = Receipts(plan.out).outputs(plan.tasks[0])[0]
+    path.write_bytes(b"")
+    (problem,) = Receipts(plan.out).problems(plan.tasks[0])
+    assert str(problem).endswith("found 0")
+
+
+def test_whatever_a_task_raises_stops_nothing_else(raw: Path, tmp_path: Path) -> None:
+    plan = planned(raw, tmp_path / "out")
+    bad = Task("smv", "bad", plan.tasks[0].inputs, {"voltage": 10**400})  # OverflowError
+    report = run_plan(make_plan(plan.out, [bad, *plan.tasks[1:3]]), perform, engine="none")
+    assert ([outcome.name for outcome in report.failed], len(report.done)) == (["bad"], 2)
+    occupied = tmp_path / "file"
+    occupied.touch()
+    report = run_plan(make_plan(occupied, plan.tasks[:2]), perform, engine="none")
+    assert ["Not a directory" in outcome.message or "exists" in outcome.message for outcome in report.failed] == [
+        True
+    ] * 2
 
 
 def test_outputs_of_others_are_left_alone(tmp_path: Path) -> None:

@@ -64,3 +64,18 @@ def test_patience(quiet: float, once: bool, expected: bool, tmp_path: Path) -> N
     task = Task("smv", "f", inputs_of([path]))
     now = task.inputs[0].mtime_ns / 1e9 + quiet
     assert Patience(settle=5, series_timeout=60).over(task, series=True, now=now, once=once) is expected
+
+
+def test_tasks_of_one_name_come_one_by_one(tmp_path: Path) -> None:
+    """In one plan they would be refused, and the watch would end."""
+    for name in ("a.1.star", "a.2.star"):
+        (tmp_path / name).write_text("data_\n")
+    watch = Watch(lambda: tasks_of("particles", [str(tmp_path)], {}), whole, Patience(settle=0), series=False)
+    looks = [[Path(task.inputs[0].path).name for task in watch.ready()] for _ in range(3)]
+    assert looks == [["a.1.star"], ["a.2.star"], []]
+
+
+def test_a_folder_of_an_inputs_name_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.star").mkdir()
+    (tmp_path / "b.star").write_text("data_\n")
+    assert [task.name for task in tasks_of("particles", [str(tmp_path)], {})] == ["b"]

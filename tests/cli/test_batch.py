@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -248,3 +249,51 @@ def test_every_command_has_help(capsys):
             main([command, "--help"])
         assert ended.value.code == 0
         assert command in capsys.readouterr().out
+
+
+def test_a_watch_outlives_a_file_that_has_gone(raw, tmp_path):
+    """Between two looks at it; a link that leads nowhere is told once and no more."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x_001.bin").symlink_to(tmp_path / "nowhere")
+    options = ["--recipe", "smv", "-o", tmp_path / "out", "--settle", "0", "--interval", "0.05", "--frames", "2"]
+    words = [sys.executable, "-m", "braggio", "watch", tmp_path / "in", *options, "voltage=200"]
+    with subprocess.Popen(list(map(str, words)), stderr=subprocess.PIPE, text=True) as process:
+        assert "x_001.bin" in process.stderr.readline()
+        (tmp_path / "in" / "x_001.bin").unlink()
+        for file in raw.glob("a_*"):
+            file.rename(tmp_path / "in" / file.name)
+        end = time.monotonic() + 20
+        while not (tmp_path / "out" / "a_002.img").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        process.terminate()
+    assert (tmp_path / "out" / "a_002.img").exists()
+
+
+def test_json_is_nothing_but_events(plan, raw, tmp_path, run):
+    code, out, _ = run("plan", "smv", raw, "-o", tmp_path / "out", "--json")
+    event, summary = map(json.loads, out.splitlines())
+    assert (code, event["event"], len(event["content"].splitlines()), summary["event"]) == (0, "plan", 4, "summary")
+    code, out, _ = run("slurm-script", plan, "--shards", "2", "--json")
+    event, _ = map(json.loads, out.splitlines())
+    assert (code, event["event"]) == (0, "script")
+    assert event["content"].endswith("--shard auto -j 1\n")
+
+
+@pytest.mark.parametrize("name", ["a \nb", "-a", "$(x) `y` 'z' \"q\""])
+def test_a_script_names_its_plan_exactly(name, run):
+    _, out, _ = run("slurm-script", "--shards", "2", "--", name)
+    command = shlex.split(out[out.index("srun ") :])
+    assert command[:3] == ["srun", "braggio", "run"]
+    assert command[3].removeprefix("./") == name
+    assert not command[3].startswith("-")
+
+
+@pytest.mark.parametrize("text", ["nan", "-5", "3x"])
+def test_what_is_no_duration(text, plan, raw, tmp_path, run):
+    for words in (
+        ["run", plan, f"--wait={text}"],
+        ["watch", raw, "--recipe", "smv", "-o", tmp_path, f"--settle={text}"],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            run(*words)
+        assert ended.value.code == 2

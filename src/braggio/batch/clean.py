@@ -64,7 +64,7 @@ def _abandoned(name: str, other_hosts: bool) -> bool:
         return other_hosts
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has such a number
         return True
     except PermissionError:
         return False

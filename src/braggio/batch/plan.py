@@ -13,7 +13,7 @@ from typing import Any
 from braggio import __version__
 from braggio._core import PartFile
 from braggio.batch.staging import digest
-from braggio.errors import FormatError, MetadataError, about
+from braggio.errors import FormatError, MetadataError, UnsafeError, about
 
 SCHEMA = "braggio-plan/1"
 FOLDER = ".braggio"  # in the folder of the outputs: what is known of each task
@@ -32,6 +32,24 @@ class Input:
         """The file as it is now."""
         status = os.stat(path)
         return cls(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+
+    @classmethod
+    def from_json(cls, values: Any) -> Input:
+        """From what `to_json` gives.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is none of that.
+        """
+        path, size, mtime_ns = values
+        if not isinstance(path, str) or type(size) is not int or type(mtime_ns) is not int:
+            raise TypeError("a file is its path, its size and its time of change")
+        return cls(path, size, mtime_ns)
+
+    def to_json(self) -> list[str | int]:
+        """As a JSON array."""
+        return [self.path, self.size, self.mtime_ns]
 
     def require_unchanged(self) -> None:
         """Raise a MetadataError when the file is not what it was."""
@@ -75,7 +93,7 @@ class Task:
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
-        inputs = [[each.path, each.size, each.mtime_ns] for each in self.inputs]
+        inputs = [each.to_json() for each in self.inputs]
         values = {"recipe": self.recipe, "name": self.name, "inputs": inputs, "params": dict(self.params)}
         return {**values, "after": list(self.after)} if self.after else values
 
@@ -87,9 +105,11 @@ class Task:
         ------
         FormatError
             It is none.
+        UnsafeError
+            Its outputs would be elsewhere than in the folder of the outputs.
         """
         try:
-            inputs = tuple(Input(str(path), int(size), int(mtime)) for path, size, mtime in values["inputs"])
+            inputs = tuple(map(Input.from_json, values["inputs"]))
             task = cls(values["recipe"], values["name"], inputs, values["params"], tuple(values.get("after", ())))
             texts = all(isinstance(text, str) for text in (task.recipe, task.name, *task.after))
             good = texts and isinstance(task.params, dict)
@@ -97,6 +117,8 @@ class Task:
             raise FormatError(f"not a task: {error!r}", field="task") from error
         if not good or not inputs:
             raise FormatError("not a task", field="task", found=repr(values)[:80])
+        if task.name in ("", ".", "..") or "/" in task.name or "\0" in task.name:  # it becomes that of an output
+            raise UnsafeError(field="name", expected="that of a file or folder", found=repr(task.name)[:80])
         return task
 
 
@@ -157,9 +179,9 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
     with about(path):
         try:
             lines = Path(path).read_bytes().decode().splitlines()
-            values = [json.loads(line) for line in lines]
-        except (ValueError, RecursionError) as error:
-            raise FormatError(f"not a plan: {error}", field="line") from error
+        except ValueError as error:
+            raise FormatError(f"not a plan: {error}", field="text") from error
+        values = [_value(line, number) for number, line in enumerate(lines, 1)]
         head = values[0] if values else None
         if not isinstance(head, dict) or head.get("schema") != SCHEMA:
             raise FormatError("not a plan", field="schema", expected=SCHEMA, found=repr(head)[:80])
@@ -169,9 +191,17 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
             )
         if head.get("tasks") != len(values) - 1:
             raise FormatError("the plan is cut off", field="tasks", expected=head.get("tasks"), found=len(values) - 1)
-        if not isinstance(head.get("out"), str) or not os.path.isabs(head["out"]):
+        if not isinstance(head.get("out"), str) or not os.path.isabs(head["out"]) or "\0" in head["out"]:
             raise FormatError(field="out", expected="an absolute folder", found=repr(head.get("out")))
         return Plan(head["out"], tuple(map(Task.from_json, values[1:])))
+
+
+def _value(line: str, number: int) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        at = f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise FormatError(f"not a plan: {at}", field=f"line {number}") from error
 
 
 def inputs_of(paths: Sequence[str | os.PathLike[str]]) -> tuple[Input, ...]:

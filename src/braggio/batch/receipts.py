@@ -18,6 +18,7 @@ from typing import Any
 from braggio._core import PartFile
 from braggio.batch.durable import sync
 from braggio.batch.plan import FOLDER, Plan, Task
+from braggio.batch.staging import file_size
 from braggio.errors import BraggioError, FormatError, OutputError
 
 SCHEMA = "braggio-receipt/1"
@@ -83,7 +84,8 @@ class Receipts:
         with suppress(BraggioError, OSError):  # on a full disk the exit code must do
             self._write(self._path(task, "failed"), {"name": task.name, "error": error, "message": message})
         if not made:
-            self._path(task, "begun").unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path(task, "begun").unlink(missing_ok=True)
 
     def failure(self, task: Task) -> dict[str, Any] | None:
         """What `fail` noted."""
@@ -95,25 +97,36 @@ class Receipts:
 
     def outputs(self, task: Task) -> list[Path]:
         """The files of a finished task."""
-        receipt = _read(self._path(task, "done")) or {}
-        return [self.out / each["path"] for each in receipt.get("outputs", [])]
+        return [self.out / each["path"] for each in self._receipt(task) or ()]
 
     def problems(self, task: Task, *, checksum: bool = False) -> list[BraggioError]:
         """Everything that keeps the task from being done; with `checksum` the outputs are read."""
-        receipt = _read(self._path(task, "done"))
-        if receipt is None or receipt.get("schema") != SCHEMA:
+        outputs = self._receipt(task)
+        if outputs is None:
             return [OutputError("not done", field="task", found=task.name)]
         found: list[BraggioError] = []
-        for each in receipt["outputs"]:
+        for each in outputs:
             path = self.out / each["path"]
-            size = path.stat().st_size if path.is_file() else None
+            size = file_size(path)
             if size != each["size"]:
-                found.append(FormatError(path=path, field="size", expected=each["size"], found=size or "no file"))
+                found.append(
+                    FormatError(
+                        path=path, field="size", expected=each["size"], found="no file" if size is None else size
+                    )
+                )
             elif checksum and each.get("crc32") is None:
                 found.append(FormatError("run with --checksum notes it", path=path, field="crc32", found="none noted"))
             elif checksum and _crc32(path) != each["crc32"]:
                 found.append(FormatError("the content has changed", path=path, field="crc32"))
         return found
+
+    def _receipt(self, task: Task) -> list[dict[str, Any]] | None:
+        """The outputs in the receipt; None when there is none, or a damaged one."""
+        receipt = _read(self._path(task, "done"))
+        outputs = receipt.get("outputs") if receipt is not None and receipt.get("schema") == SCHEMA else None
+        if isinstance(outputs, list) and all(isinstance(each, dict) and _is_output(each) for each in outputs):
+            return outputs
+        return None
 
     def _describe(self, path: Path, checksum: bool) -> dict[str, Any]:
         relative = os.path.relpath(path, self.out)
@@ -183,6 +196,10 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None
+
+
+def _is_output(each: dict[str, Any]) -> bool:
+    return isinstance(each.get("path"), str) and type(each.get("size")) is int
 
 
 def _crc32(path: Path) -> int:

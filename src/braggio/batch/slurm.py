@@ -20,7 +20,7 @@ _SCRIPT = """#!/bin/bash
 #SBATCH --signal=USR1@{notice}
 {options}
 # Submit this script again until 'braggio status' tells that all is done: what is done is left alone.
-srun braggio run {plan} --shard auto -j {cpus} {arguments}
+srun braggio run {plan} --shard auto -j {cpus}{arguments}
 """
 
 
@@ -65,7 +65,7 @@ def slurm_script(
         limit=limit,
         cpus=cpus,
         notice=NOTICE,
-        plan=shlex.quote(plan),
+        plan=shlex.quote(f"./{plan}" if plan.startswith("-") else plan),
         options="".join(f"#SBATCH {option}\n" for option in options),
-        arguments=" ".join(map(shlex.quote, arguments)),
-    ).replace(" \n", "\n")
+        arguments="".join(f" {shlex.quote(argument)}" for argument in arguments),
+    )

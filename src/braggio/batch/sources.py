@@ -11,16 +11,19 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from braggio._core import PartFile
 from braggio.batch.durable import sync
-from braggio.batch.plan import FOLDER, Input
-from braggio.errors import BraggioError, MetadataError
+from braggio.batch.plan import FOLDER, Input, inputs_of
+from braggio.errors import BraggioError, FormatError, MetadataError, OutputError, about
 
 _REMOVING, _REMOVED = "removing", "removed"
 
 
-def move_source(out: Path, name: str, inputs: Sequence[Input], loses: Callable[[], str]) -> str:
+def move_source(
+    out: Path, name: str, inputs: Sequence[Input], outputs: Sequence[Path], loses: Callable[[], str]
+) -> str:
     """Remove the inputs of a task whose outputs are on the disk.
 
     Parameters
@@ -31,6 +34,8 @@ def move_source(out: Path, name: str, inputs: Sequence[Input], loses: Callable[[
         Of the task, for the names of the notes: its id or digest.
     inputs : sequence of Input
         As they were when they were converted.
+    outputs : sequence of Path
+        What was made of them.
     loses : callable
         Says what would be lost with them, having read inputs and outputs; empty when nothing.
 
@@ -42,11 +47,12 @@ def move_source(out: Path, name: str, inputs: Sequence[Input], loses: Callable[[
     try:
         for each in inputs:
             _require_own(each)
+        made = inputs_of(outputs)
         if reason := loses():
             return reason
         for each in inputs:
             _require_own(each)
-        _write(out / FOLDER / f"{name}.{_REMOVING}.json", inputs)
+        _write(out / FOLDER / f"{name}.{_REMOVING}.json", {"inputs": _rows(inputs), "outputs": _rows(made)})
         _remove(out, name, inputs)
     except (BraggioError, OSError) as error:
         return str(error)
@@ -62,13 +68,22 @@ def finish_removals(out: Path) -> list[Path]:
     """Remove what runs that were cut off have left of the inputs they were removing; returns what has gone.
 
     A file that is not the one that was compared, by size and time of change, stays.
+
+    Raises
+    ------
+    OutputError
+        The outputs are not those that were compared: what is left of the inputs may be all that there is, and would
+        pass for a shorter series.
+    FormatError
+        A list cannot be read.
     """
     gone: list[Path] = []
     for note in sorted((out / FOLDER).glob(f"*.{_REMOVING}.json")):
-        try:
-            inputs = [Input(str(path), int(size), int(mtime)) for path, size, mtime in json.loads(note.read_bytes())]
-        except (OSError, ValueError, TypeError):
-            continue
+        inputs, outputs = _read(note)
+        for each in outputs:
+            if not _unchanged(each):
+                text = f"has changed since sources were being removed; restore it, or remove {note}"
+                raise OutputError(text, path=each.path)
         left = [each for each in inputs if _unchanged(each)]
         _remove(out, note.name.removesuffix(f".{_REMOVING}.json"), inputs)
         gone += [Path(each.path) for each in left]
@@ -96,13 +111,27 @@ def _remove(out: Path, name: str, inputs: Sequence[Input]) -> None:
     for folder in {Path(each.path).parent for each in inputs}:
         if folder.is_dir():
             sync(folder)
-    _write(out / FOLDER / f"{name}.{_REMOVED}.json", inputs)
+    _write(out / FOLDER / f"{name}.{_REMOVED}.json", _rows(inputs))
     (out / FOLDER / f"{name}.{_REMOVING}.json").unlink(missing_ok=True)
 
 
-def _write(path: Path, inputs: Sequence[Input]) -> None:
+def _read(note: Path) -> tuple[list[Input], list[Input]]:
+    """(inputs, outputs) of a list of what is being removed."""
+    with about(note):
+        try:
+            values = json.loads(note.read_bytes())
+            inputs, outputs = (list(map(Input.from_json, values[kind])) for kind in ("inputs", "outputs"))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise FormatError("not a list of files", field="sources") from error
+    return inputs, outputs
+
+
+def _rows(files: Sequence[Input]) -> list[list[str | int]]:
+    return [each.to_json() for each in files]
+
+
+def _write(path: Path, values: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with PartFile(str(path)) as part:
-        text = json.dumps([[each.path, each.size, each.mtime_ns] for each in inputs])
-        part.write(f"{text}\n".encode(), 0)
+        part.write(f"{json.dumps(values)}\n".encode(), 0)
         part.publish(overwrite=True, durable=True)

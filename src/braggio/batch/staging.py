@@ -125,7 +125,7 @@ class Staging:
     def finished(self, name: str, size: int) -> bool:
         """Say whether an earlier run of this task made `name`, here or (cut off while renaming) in the target."""
         places = (self.folder, self.target) if self._resuming else (self.folder,)
-        return any(_file_size(os.path.join(place, name)) == size for place in places)
+        return any(file_size(os.path.join(place, name)) == size for place in places)
 
     def publish(
         self, outputs: Sequence[str], record: str = "", content: bytes = b"", *, replaced: Sequence[str] = ()
@@ -273,11 +273,11 @@ def durably(target: str | os.PathLike[str], *, overwrite: bool, durable: bool = 
         staging.publish([path.name])
 
 
-def _file_size(path: str) -> int | None:
+def file_size(path: str | os.PathLike[str]) -> int | None:
     """Of a file; None where there is none."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # a NUL in the name
         return None
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 

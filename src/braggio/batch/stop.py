@@ -63,4 +63,7 @@ def seconds(text: str) -> float:
             number = ""
         else:
             number += letter
-    return total + (float(number) if number else 0.0)
+    total += float(number) if number else 0.0
+    if not total >= 0:
+        raise ValueError(f"no duration: {text}")
+    return total

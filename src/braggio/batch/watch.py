@@ -62,16 +62,20 @@ class Watch:
         self._given: set[str] = set()
 
     def ready(self, *, once: bool = False) -> list[Task]:
-        """Tasks that have become ready since the last call; each is given only once.
+        """Tasks that have become ready since the last call; each is given only once, those of one name one by one.
 
         With `once` a series is not waited for: what is there now is all of it.
         """
         now = time.time()
-        found = []
+        found: dict[str, Task] = {}
         for task in self._find():
-            if task.id in self._given or not self._patience.over(task, series=self._series, now=now, once=once):
+            if (
+                task.id in self._given
+                or task.name in found
+                or not self._patience.over(task, series=self._series, now=now, once=once)
+            ):
                 continue
             if all(os.path.exists(each.path) and self._whole(each.path) for each in task.inputs):
                 self._given.add(task.id)
-                found.append(task)
-        return found
+                found[task.name] = task
+        return list(found.values())

@@ -12,7 +12,7 @@ from typing import Any
 from braggio.batch.plan import Task
 from braggio.batch.receipts import Receipts
 from braggio.batch.sources import move_source
-from braggio.errors import BraggioError, OutputError, UnsupportedError
+from braggio.errors import OutputError, UnsupportedError
 
 TRANSIENT = {errno.ESTALE, errno.EIO, errno.EAGAIN, errno.ETIMEDOUT}  # network file systems recover from these
 ATTEMPTS = 3
@@ -112,8 +112,9 @@ def carry_out(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Outcom
             notes = tuple(made.warnings)
         if order["move_source"] and (reason := _move_source(task, receipts, recipe, order["shared"])):
             notes = (*notes, f"source kept: {reason}")
-    except (BraggioError, OSError, ValueError, TypeError, MemoryError) as error:
-        kind, message = type(error).__name__, " ".join(str(error).splitlines())
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the other tasks
+        kind = type(error).__name__
+        message = " ".join(str(error).splitlines()) or kind
         receipts.fail(task, kind, message, made=made is not None)
         return Outcome(task.name, task.id, "failed", kind, message)
     return Outcome(task.name, task.id, "done", warnings=notes)
@@ -143,7 +144,7 @@ def _move_source(task: Task, receipts: Receipts, recipe: Recipe, shared: str) ->
     if shared:
         return f"{shared}: another task reads it too"
     receipts.sync(receipts.outputs(task))
-    return move_source(receipts.out, task.id, task.inputs, lambda: loses(task, receipts.out))
+    return move_source(receipts.out, task.id, task.inputs, receipts.outputs(task), lambda: loses(task, receipts.out))
 
 
 def _with_patience(run: Callable[[], Made]) -> Made:

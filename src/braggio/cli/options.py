@@ -74,3 +74,10 @@ def positive(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def duration(text: str) -> float:
+    """Seconds, of a text as 90, 90s or 3h50m."""
+    from braggio.batch.stop import seconds
+
+    return seconds(text)

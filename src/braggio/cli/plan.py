@@ -47,10 +47,17 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     places, params = split_parameters(arguments.places)
     plan = make_plan(arguments.output, tasks_of(arguments.recipe, places, params, split=arguments.split))
     if arguments.plan is None:
-        sys.stdout.write(plan.to_text())
+        _print(plan.to_text(), session)
         return
     plan.write(arguments.plan, overwrite=arguments.force)
     session.done(f"{arguments.plan}: {len(plan.tasks)} task(s)", plan=arguments.plan, tasks=len(plan.tasks))
+
+
+def _print(text: str, session: Session) -> None:
+    if session.json:  # events and the lines of a plan would make neither
+        session.event("plan", "", content=text)
+    else:
+        sys.stdout.write(text)
 
 
 def split_parameters(words: list[str]) -> tuple[list[str], dict[str, Any]]:

@@ -7,7 +7,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
-from braggio.cli.options import add_durability, add_reporting, positive
+from braggio.cli.options import add_durability, add_reporting, duration, positive
 
 if TYPE_CHECKING:
     from braggio.batch.run import RunReport
@@ -32,11 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-j", "--nproc", type=positive, metavar="N", help="processes (default: what is granted)")
     parser.add_argument("--engine", default="local", metavar="ENGINE", help="local, none or dask://host:port")
     parser.add_argument("--shard", metavar="K/N", help="the K-th of N parts, or auto")
-    parser.add_argument("--max-time", type=_seconds, metavar="3h50m", help="begin no task after this time")
+    parser.add_argument("--max-time", type=duration, metavar="3h50m", help="begin no task after this time")
     parser.add_argument("--max-failures", type=positive, metavar="N", help="end after N failed tasks")
     parser.add_argument(
         "--wait",
-        type=_seconds,
+        type=duration,
         default=0.0,
         metavar="10m",
         help="wait for parts of other shards (default: do not)",
@@ -45,15 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--force", action="store_true", help="replace outputs that others have made")
     add_durability(parser, moving=True)
     add_reporting(parser)
-
-
-def _seconds(text: str) -> float:
-    from braggio.batch.stop import seconds
-
-    return seconds(text)
-
-
-_seconds.__name__ = "duration"
 
 
 def run(arguments: argparse.Namespace, session: Session) -> None:

@@ -31,12 +31,14 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     """Print the script."""
     from braggio.batch.slurm import slurm_script
 
-    sys.stdout.write(
-        slurm_script(
-            arguments.plan,
-            shards=arguments.shards,
-            limit=arguments.limit,
-            cpus=arguments.nproc,
-            options=arguments.sbatch,
-        )
+    text = slurm_script(
+        arguments.plan,
+        shards=arguments.shards,
+        limit=arguments.limit,
+        cpus=arguments.nproc,
+        options=arguments.sbatch,
     )
+    if session.json:  # events would be commands of the script
+        session.event("script", "", content=text)
+    else:
+        sys.stdout.write(text)

@@ -176,7 +176,8 @@ def _convert(series: Series, arguments: argparse.Namespace, session: Session) ->
         return
     session.done(describe(report, arguments.saturation), **_facts(report, arguments.saturation))
     if arguments.move_source:
-        reason = move_source(Path(arguments.output), report.digest, inputs, lambda: losses(report))
+        outputs = [*report.outputs, report.record]
+        reason = move_source(Path(arguments.output), report.digest, inputs, outputs, lambda: losses(report))
         if reason:
             session.warn(f"{series.name}: source kept: {reason}")
         else:

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from braggio.cli.options import add_durability, add_reporting, positive
+from braggio.cli.options import add_durability, add_reporting, duration, positive
 
 if TYPE_CHECKING:
     from braggio.batch.plan import Task
@@ -31,11 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", required=True, help="smv, spots, particles, xtc or matching")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the outputs")
     parser.add_argument(
-        "--interval", "--check_interval", type=float, default=5.0, metavar="S", help="seconds between looks (default 5)"
+        "--interval",
+        "--check_interval",
+        type=duration,
+        default=5.0,
+        metavar="S",
+        help="seconds between looks (default 5)",
     )
-    parser.add_argument("--settle", type=float, default=5.0, metavar="S", help="seconds without change (default 5)")
+    parser.add_argument("--settle", type=duration, default=5.0, metavar="S", help="seconds without change (default 5)")
     parser.add_argument(
-        "--series-timeout", type=float, default=60.0, metavar="S", help="seconds without a new frame (default 60)"
+        "--series-timeout", type=duration, default=60.0, metavar="S", help="seconds without a new frame (default 60)"
     )
     parser.add_argument("--frames", type=positive, metavar="N", help="a series of N files is whole")
     parser.add_argument("--once", "--no_wait", action="store_true", help="convert what is there now, and end")
@@ -62,6 +67,8 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         raise MetadataError(field="parameter", expected="NAME=VALUE", found=repr(places[0]))
     patience = Patience(arguments.settle, arguments.series_timeout, arguments.frames)
 
+    told: set[str] = set()
+
     def find() -> list[Task]:
         try:
             return tasks_of(arguments.recipe, [arguments.folder], params)
@@ -69,6 +76,13 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             if arguments.once:
                 raise
             return []  # nothing has come yet
+        except OSError as error:  # a file that went between two looks at it
+            if arguments.once:
+                raise
+            if str(error) not in told:
+                told.add(str(error))
+                session.warn(f"{arguments.folder} is looked at again: {error}")
+            return []
 
     if arguments.recipe not in RECIPES:
         raise MetadataError(field="recipe", expected=" or ".join(RECIPES), found=repr(arguments.recipe))
@@ -91,7 +105,9 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
                     on_outcome=lambda outcome: tell(outcome, session),
                 )
             if arguments.once:
-                break
+                if not tasks:
+                    break
+                continue
             end = time.monotonic() + arguments.interval
             while not stop() and time.monotonic() < end:
                 time.sleep(min(0.2, arguments.interval))

@@ -59,7 +59,7 @@ def files_in(place: str, suffixes: tuple[str, ...]) -> list[Path]:
     """
     path = Path(place)
     if path.is_dir():
-        found = [each for each in path.iterdir() if each.name.endswith(suffixes) and not each.name.startswith(".")]
+        found = [each for each in path.iterdir() if _is_input(each, suffixes)]
     elif path.exists():
         found = [path]
     else:
@@ -67,6 +67,10 @@ def files_in(place: str, suffixes: tuple[str, ...]) -> list[Path]:
     if not found:
         raise MetadataError(path=place, field="files", expected=f"at least one of {', '.join(suffixes)}", found="none")
     return sorted(found)
+
+
+def _is_input(path: Path, suffixes: tuple[str, ...]) -> bool:
+    return path.name.endswith(suffixes) and not path.name.startswith(".") and not path.is_dir()
 
 
 def own_folder(task: Task, out: Path) -> Sequence[Path]:

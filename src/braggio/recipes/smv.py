@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
 def _run(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.microed import convert_series
 
-    how = {"overwrite": manner.overwrite, "durable": manner.durable, **_params(task)}
+    how = {**_params(task), "overwrite": manner.overwrite, "durable": manner.durable}
     report = convert_series(_files(task), out, **how)
     return Made([*report.outputs, report.record], report.warnings)
 
@@ -44,7 +45,7 @@ def _part(task: Task, out: Path, manner: Manner, *, step: str) -> Made:
     from braggio.microed import parts
 
     make = {"scan": parts.scan_part, "write": parts.write_part}[step]
-    how = {"overwrite": manner.overwrite, "durable": manner.durable, **_params(task)}
+    how = {**_params(task), "overwrite": manner.overwrite, "durable": manner.durable}
     return Made(make(_files(task), out, part_of(task), **how))
 
 
@@ -52,7 +53,7 @@ def _join(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.microed.parts import join_parts
 
     _, count = counts_of(task)
-    how = {"overwrite": manner.overwrite, "durable": manner.durable, **_params(task)}
+    how = {**_params(task), "overwrite": manner.overwrite, "durable": manner.durable}
     report = join_parts(_files(task), out, count, **how)
     return Made([*report.outputs, report.record], report.warnings)
 
@@ -62,8 +63,11 @@ def _files(task: Task) -> list[str]:
 
 
 def _params(task: Task) -> dict[str, Any]:
-    """Of `convert_series`."""
-    return arguments_of({name: value for name, value in task.params.items() if name not in ("part", "parts")})
+    """Of `convert_series`; a date is ISO text, for JSON has none."""
+    params = {name: value for name, value in task.params.items() if name not in ("part", "parts")}
+    if isinstance(params.get("date"), str):
+        params["date"] = datetime.datetime.fromisoformat(params["date"])
+    return arguments_of(params)
 
 
 def _loses(task: Task, out: Path) -> str:
