@@ -45,7 +45,7 @@ def test_what_comes_back_has_the_other_suffix() -> None:
 
 def test_one_output_cannot_hold_two_inputs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_pickle("a.pickle")
-    assert main(["pickle2cbf", "a.pickle", "a.pickle", "-o", "x.cbf"]) == 1
+    assert main(["pickle2cbf", "a.pickle", "a.pickle", "-o", "x.cbf"]) == 2
     assert "--output takes one input" in capsys.readouterr().err
     assert not list(folder.glob("*.cbf"))
 

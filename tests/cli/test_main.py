@@ -136,3 +136,12 @@ def test_closed_pipe_is_quiet(demo_copy):
     assert process.stderr.read() == b""
     process.stderr.close()
     process.wait(timeout=30)
+
+
+def test_words_that_cannot_be_meant_together_are_wrong_usage(tmp_path, monkeypatch):
+    """Whatever argparse cannot see ends as it would, with 2; what fails by itself with 1."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.bin").write_bytes(b"")
+    for words in (["convert"], ["convert", "a.bin"], ["pickle2cbf", "a.bin", "b.bin", "-o", "x.cbf"]):
+        assert main(words) == 2
+    assert main(["convert", "a.bin", "-F", "mrc"]) == 1

@@ -58,7 +58,7 @@ def test_tables_of_several_results(run, tmp_path):
     assert code == 1 and "exists" in err
     assert tree(tmp_path / "out") == before
     code, _, err = run("matching", "table", *paths, "-o", tmp_path / "x.csv")
-    assert code == 1 and "folder" in err
+    assert code == 2 and "folder" in err
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_extract_and_convert(run, tmp_path, search):
         assert run("matching", "convert", tmp_path / "in" / "m.csv", "-o", tmp_path / name)[0] == 1
         assert run("matching", "convert", tmp_path / "in" / "m.csv", "-o", tmp_path / name, "-n")[0] == 0
     code, _, err = run("matching", "convert", tmp_path / "in" / "m.csv", "-o", tmp_path / "m.txt")
-    assert code == 1 and ".star or .csv" in err
+    assert code == 2 and ".star or .csv" in err
     assert run("matching", "convert", tmp_path / "in" / "m.csv", "-o", tmp_path / "o.csv", "--columns", "34")[0] == 0
     code, out, _ = run("matching", "convert", tmp_path / "o.csv", "-o", tmp_path / "w.csv", "--json")
     assert events(out)[0]["event"] == "note" and read_table(tmp_path / "w.csv")["mag_matrix"].tolist() == ["", ""]
@@ -183,13 +183,13 @@ def test_merge_partials(run, tmp_path):
     code, out, err = run("matching", "merge", *both, "-o", tmp_path / "y")
     assert code == 0 and events(out)[0]["correlations"] == 8, err
     code, _, err = run("matching", "merge", *shards, "-o", shards[0], "-f")
-    assert code == 1 and "must not be one of the files" in err
+    assert code == 2 and "must not be one of the files" in err
     other = Partial(Accumulator((5, 7)), np.zeros((8, 3), np.float32), np.zeros(1, np.float32), 1.0)
     write_partial(tmp_path / "other.part", other)
     code, _, err = run("matching", "merge", shards[0], tmp_path / "other.part", "-o", tmp_path / "z")
     assert code == 1 and "other.part: shape: expected 5 x 6, found 5 x 7" in err
     code, _, err = run("matching", "merge", shards[0], tmp_path / "x.csv", "-o", tmp_path / "z")
-    assert code == 1 and "one another" in err
+    assert code == 2 and "one another" in err
 
 
 def test_a_picture(run, tmp_path, search):
@@ -214,7 +214,7 @@ def test_a_picture_is_refused_before_anything_is_written(run, tmp_path, search):
         assert code == 1 and "s.png: File exists" in err
     other = write_result(tmp_path / "in", name="other")
     code, _, err = run("matching", "pick", search, other, "-o", tmp_path / "out", *plot, "-f")
-    assert code == 1 and "plot takes one result, not 2" in err
+    assert code == 2 and "plot takes one result, not 2" in err
     code, _, err = run("matching", "merge", tmp_path / "plain.part", "-o", tmp_path / "w", "--plot", tmp_path / "t.png")
     assert code == 1 and "without a histogram" in err
     assert {name: data for name, data in tree(tmp_path).items() if name in before} == before
@@ -228,7 +228,7 @@ def test_tables_of_several_folders_need_a_base(run, tmp_path):
         assert run("matching", "table", result, "-o", tmp_path / name / "m.csv")[0] == 0
     tables = [tmp_path / name / "m.csv" for name in ("a", "b")]
     code, _, err = run("matching", "extract", *tables, "-o", tmp_path / "p.mrcs", "--box", "8")
-    assert code == 1 and "need --base" in err and not (tmp_path / "p.mrcs").exists()
+    assert code == 2 and "need --base" in err and not (tmp_path / "p.mrcs").exists()
     code, _, err = run(
         "matching", "extract", *tables, "-o", tmp_path / "p.mrcs", "--box", "8", "--base", tmp_path / "a"
     )

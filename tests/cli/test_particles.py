@@ -55,7 +55,7 @@ def test_convert_restack_select(maker, capsys) -> None:
     assert main(["particles", "restack", "p.star", "-o", "R", "--metadata", "both"]) == 0
     assert main(["particles", "select", "p.star", "--where", "DefocusU>10000", "--rows", ":1", "-o", "s.star"]) == 0
     assert read("s.star")["DefocusU"].tolist() == [10001]
-    assert main(["particles", "select", "p.star", "--where", "nonsense", "-o", "t.star"]) == 1
+    assert main(["particles", "select", "p.star", "--where", "nonsense", "-o", "t.star"]) == 2
 
 
 def test_outputs_that_exist(maker, capsys) -> None:

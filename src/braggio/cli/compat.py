@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from braggio.cli.options import add_reporting
+from braggio.cli.options import UsageError, add_reporting
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -73,12 +73,12 @@ def keys(program: str, words: list[str]) -> dict[str, str]:
         key, equals, value = word.partition("=")
         if not equals:
             if main_word is not None:
-                raise ValueError(f"{program} takes one file, not {main_word} and {word}")
+                raise UsageError(f"{program} takes one file, not {main_word} and {word}")
             key, value, main_word = main, word, word
         key = key.rpartition(".")[2]
         matches = [each for each in known if each == key] or [each for each in known if each.startswith(key)]
         if len(matches) != 1:
-            raise ValueError(f"{program} has no parameter {key!r}; it has {', '.join(known)}")
+            raise UsageError(f"{program} has no parameter {key!r}; it has {', '.join(known)}")
         given[matches[0]] = value
     return given
 
@@ -86,7 +86,7 @@ def keys(program: str, words: list[str]) -> dict[str, str]:
 def _needed(given: dict[str, str], key: str, program: str) -> str:
     value = given.get(key)
     if not value:
-        raise ValueError(f"{program} needs {key}=FILE")
+        raise UsageError(f"{program} needs {key}=FILE")
     return value
 
 

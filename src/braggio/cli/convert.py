@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_durability, add_opening, add_overwriting, add_reporting
+from braggio.cli.options import UsageError, add_durability, add_opening, add_overwriting, add_reporting
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             session.event("format", text, name=each.name, suffixes=each.suffixes, writes=each.write is not None)
         return
     if not arguments.files:
-        raise ValueError("no files given")
+        raise UsageError("no files given")
     sources = {_identity(file): "" for file in arguments.files}
     for file in arguments.files:
         with session.item(input=file):
@@ -58,14 +58,13 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 def _target(arguments: argparse.Namespace) -> tuple[Any, Path | None, Path]:
     """(format, file or None, folder)."""
     from braggio import formats
-    from braggio.errors import MetadataError
 
     output = Path(arguments.output)
     promised = None if output.is_dir() else formats.by_suffix(str(output))
     if promised is not None and len(arguments.files) == 1:
         return formats.named(arguments.format) if arguments.format else promised, output, output.parent
     if not arguments.format:
-        raise MetadataError("give the output format with -F, see --list", field="format")
+        raise UsageError("give the output format with -F, see --list")
     return formats.named(arguments.format), None, output
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from braggio.cli.options import UsageError
 from braggio.errors import OutputError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def convert_each(
         Writes one output.
     """
     if arguments.output and len(arguments.files) > 1:
-        raise ValueError("--output takes one input")
+        raise UsageError("--output takes one input")
     inputs = {os.path.realpath(file) for file in arguments.files}
     made: set[str] = set()
     for file in arguments.files:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import Actions, add_actions, positive
+from braggio.cli.options import Actions, UsageError, add_actions, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -205,12 +205,12 @@ def _tables(arguments: argparse.Namespace, session: Session, make: Any) -> None:
     """A table for each result; into one file where the output is a .csv, else into a folder."""
     several = not arguments.output.lower().endswith(".csv")
     if not several and len(arguments.results) > 1:
-        raise ValueError(f"output must be a folder for {len(arguments.results)} results, not {arguments.output!r}")
+        raise UsageError(f"output must be a folder for {len(arguments.results)} results, not {arguments.output!r}")
     targets = [_target(arguments.output, path) if several else arguments.output for path in arguments.results]
     if len(set(targets)) < len(targets):
-        raise ValueError("several results would have the same output; their configurations need different names")
+        raise UsageError("several results would have the same output; their configurations need different names")
     if arguments.plot and len(arguments.results) > 1:
-        raise ValueError(f"plot takes one result, not {len(arguments.results)}")
+        raise UsageError(f"plot takes one result, not {len(arguments.results)}")
     _keep_plot(arguments)
     if several:
         os.makedirs(arguments.output, exist_ok=True)
@@ -281,7 +281,7 @@ def _extract(arguments: argparse.Namespace, session: Session) -> None:
 
     folders = {os.path.dirname(os.path.abspath(path)) for path in arguments.tables}
     if arguments.base is None and len(folders) > 1:  # the same relative path may be another micrograph in each
-        raise ValueError(f"tables of {len(folders)} folders need --base, where their relative paths start")
+        raise UsageError(f"tables of {len(folders)} folders need --base, where their relative paths start")
     base = arguments.base or os.path.dirname(arguments.tables[0])
     if arguments.no_clobber and os.path.lexists(arguments.output):
         session.skipped(f"{arguments.output}: exists", output=arguments.output)
@@ -336,7 +336,7 @@ def _convert(arguments: argparse.Namespace, session: Session) -> None:
         chosen = table.arranged(GENERATIONS[arguments.columns]) if arguments.columns else table
         write_table(output, chosen, overwrite=arguments.force)
     else:
-        raise ValueError(f"output must end in .star or .csv, not {output!r}")
+        raise UsageError(f"output must end in .star or .csv, not {output!r}")
     session.done(f"{output}: {table.n} particles", output=output, particles=table.n, notes=list(table.notes))
 
 
@@ -345,9 +345,9 @@ def _merge(arguments: argparse.Namespace, session: Session) -> None:
 
     tables = [path.lower().endswith(".csv") for path in arguments.files]
     if any(tables) != all(tables):
-        raise ValueError("tables and partial results cannot be merged with one another")
+        raise UsageError("tables and partial results cannot be merged with one another")
     if os.path.exists(arguments.output) and any(os.path.samefile(arguments.output, path) for path in arguments.files):
-        raise ValueError(f"output must not be one of the files that are merged: {arguments.output}")
+        raise UsageError(f"output must not be one of the files that are merged: {arguments.output}")
     if arguments.no_clobber and os.path.lexists(arguments.output):
         session.skipped(f"{arguments.output}: exists", output=arguments.output)
         return

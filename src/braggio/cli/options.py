@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+
+class UsageError(ValueError):
+    """A command was given words that cannot be meant together: exit code 2, as argparse has it."""
+
+
 Actions = dict[str, tuple[str, Any, Any]]  # name: what it does, adds its options, does it
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import Actions, add_actions, add_durability, add_overwriting, add_threads, positive
+from braggio.cli.options import Actions, UsageError, add_actions, add_durability, add_overwriting, add_threads, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -318,7 +318,7 @@ def fulfilled(table: Particles, condition: str) -> Any:
 
     match = re.fullmatch(r"\s*(\w[\w/]*)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*", condition)
     if match is None:
-        raise ValueError(f"a condition is COLUMN<OP>VALUE, not {condition!r}")
+        raise UsageError(f"a condition is COLUMN<OP>VALUE, not {condition!r}")
     column, symbol, text = match.groups()
     compare = {
         "==": operator.eq,
@@ -349,7 +349,7 @@ def _number(column: str, text: str, values: Any) -> int | float:
 def _slice(text: str) -> slice:
     parts = text.split(":")
     if not 1 < len(parts) <= 3:
-        raise ValueError(f"rows are START:STOP[:STEP], not {text!r}")
+        raise UsageError(f"rows are START:STOP[:STEP], not {text!r}")
     return slice(*(int(part) if part else None for part in parts))
 
 
@@ -369,7 +369,7 @@ def _write(
     output = os.fspath(arguments.output)
     kind = kind or Path(output).suffix.lower().removeprefix(".")
     if kind not in ("star", "cs"):
-        raise ValueError(f"output must end in .star or .cs, not {output!r}")
+        raise UsageError(f"output must end in .star or .cs, not {output!r}")
     if arguments.dry_run:
         session.skipped(f"{output}: {text}: would be written", output=output, particles=table.n)
         return

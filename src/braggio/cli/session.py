@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from braggio.cli.options import UsageError
 from braggio.errors import BraggioError, DataWarning, OutputError, UnsafeError, printable
 
-DONE, FAILED, REFUSED, OUTPUT, RESUMABLE = 0, 1, 4, 5, 75
+DONE, FAILED, USAGE, REFUSED, OUTPUT, RESUMABLE = 0, 1, 2, 4, 5, 75
 SCHEMA = "braggio/1"
 
 
@@ -166,6 +167,8 @@ def duration(seconds: float) -> str:
 
 
 def _severity(error: BaseException | str) -> int:
+    if isinstance(error, UsageError):
+        return USAGE
     if isinstance(error, UnsafeError):
         return REFUSED
     if isinstance(error, OutputError) and error.errno not in (None, errno.EEXIST):
