@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bench.data import TIA_HEADER, forget, write_series
 from bench.floor import Floor
 from bench.runner import Case, Context, Figure, Goal
+from braggio.batch.workers import TOGETHER
 from braggio.errors import DataWarning
 from braggio.formats.smv import header_text
 from braggio.microed import convert_series
@@ -36,7 +37,10 @@ def cases(context: Context) -> Iterator[Case | Figure]:
 
 
 def conversion(out: Path, files: Sequence[Path], floor: Floor, threads: int, *, rays: bool) -> Case:
-    """With `rays` the offset is certain after the first frames, and the others are read once; the floor reads twice."""
+    """With `rays` the offset is certain after the first groups of frames, and the others are read once.
+
+    The floor reads all frames twice, as the goal has it; what is left of its calls stands beside it.
+    """
     out.mkdir(exist_ok=True)
     outputs = [out / f"{path.stem}.img" for path in files]
 
@@ -48,7 +52,13 @@ def conversion(out: Path, files: Sequence[Path], floor: Floor, threads: int, *, 
         floor.read(files, threads)
         floor.convert(files, outputs, HEADER, (4, 2), threads)
 
+    def calls_left() -> None:
+        floor.read(files[: TOGETHER * threads], threads)
+        floor.convert(files, outputs, HEADER, (4, 2), threads)
+
     variants: dict[str, Callable[[], object]] = {"braggio": ours, "floor: the calls alone": calls}
+    if rays:
+        variants["floor: the calls that are left"] = calls_left
     goals = [Goal("floor: the calls alone", at_most=1.10)]
     if threads == 1 and rays:
         variants |= {
