@@ -1,7 +1,7 @@
 """Frames that are written while they are scanned.
 
-Once the offset of a series is certain, the reading that finds a frame's minimum can write its pixels too: one reading
-of three transfers less. The pedestal is known only when all frames are scanned: until then a file has a name of its own
+Once the offset of a series is certain, the reading that finds a frame's minimum can write its pixels too, so that it is
+read once and not twice. The pedestal is known only when all frames are scanned: until then a file has a name of its own
 and no header.
 """
 
