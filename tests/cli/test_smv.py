@@ -32,6 +32,32 @@ def test_files_named_one_by_one_are_one_series(run, demo_copy, tmp_path):
     assert code == 0 and "demo: 5 frames" in out
 
 
+def test_filled_gaps_and_another_name(run, demo_copy, tmp_path):
+    """Both from the command line; a name is for one series."""
+    first = ["smv", demo_copy[0].parent, "-o", tmp_path / "smv", *GEOMETRY, "--fill-gaps", "--name", "lyso"]
+    code, out, err = run(*first)
+    assert code == 0 and "4 blank: lyso_004.img, every pixel 65535" in out and "1 blank image(s) written" in err
+    assert f"template={tmp_path}/smv/lyso_###.img" in out and "EXCLUDE_DATA_RANGE= 4 4" in out
+    code, out, err = run("verify", tmp_path / "smv")
+    assert code == 0 and "lyso_004.img" in out
+    (demo_copy[0].parent / "other_1.bin").write_bytes(demo_copy[0].read_bytes())
+    code, _, err = run(*first)
+    assert code == 2 and "--name: expected one series, found 2" in err
+
+
+def test_a_folder_of_mrc_files(run, demo_copy, tmp_path):
+    """The exact copies of a series make the same images as the series did."""
+    assert run("smv", demo_copy[0].parent, "-o", tmp_path / "smv", *GEOMETRY, "--mrc", "--date", "2024-02-29")[0] == 0
+    (tmp_path / "mrc").mkdir()
+    for path in (tmp_path / "smv").glob("*.mrc"):
+        path.rename(tmp_path / "mrc" / path.name)
+    assert run("smv", tmp_path / "mrc", "-o", tmp_path / "again", *GEOMETRY, "--date", "2024-02-29")[0] == 0
+    images = sorted((tmp_path / "smv").glob("*.img"))
+    assert len(images) == 5
+    for path in images:
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_existing_outputs(run, demo_copy, tmp_path):
     """Refused by default; -n leaves, -u and -f replace; the same task again is done already."""
     first = ["smv", demo_copy[0].parent, "-o", tmp_path / "smv", *GEOMETRY]

@@ -414,4 +414,4 @@ def test_a_number_in_the_name_of_a_stack_is_no_frame_number(tmp_path: Path) -> N
 def test_a_single_image_without_a_number(tmp_path: Path) -> None:
     (tmp_path / "dark.bin").write_bytes(struct.pack("<hii", 6, 17, 12) + FRAME.astype("<i4").tobytes())
     report = convert_series(tmp_path / "dark.bin", tmp_path / "out")
-    assert [path.name for path in report.outputs] == ["dark.img"]
+    assert [path.name for path in report.outputs] == ["dark_001.img"]

@@ -65,6 +65,10 @@ def test_osc_range_is_never_0(bad: float) -> None:
         {"beam_convention": "mosflm"},
         {"voltage": 200, "wavelength": 0.025},
         {"exposure_time": 1e306},
+        {"beamline": "fake"},
+        {"beamline": "Fake "},
+        {"beamline": "TIMEPIX_SU"},
+        {"beamline": "timepix_su"},
     ],
 )
 def test_values_that_cannot_be(given: dict[str, object]) -> None:
@@ -111,6 +115,24 @@ def test_beam_centre_conventions() -> None:
     assert (corner["BEAM_CENTER_X"], corner["BEAM_CENTER_Y"]) == (0.0, 0.0)
 
 
+def test_time_is_always_there() -> None:
+    """dxtbx 3.12 reads it without asking: a KeyError ended dials.import."""
+    assert Geometry().header(1, 1, (4, 4), NOON)["TIME"] == 1.0
+    assert "ACC_TIME" not in Geometry().header(1, 1, (4, 4), NOON)
+    given = Geometry(exposure_time=0.25).header(1, 1, (4, 4), NOON)
+    assert (given["TIME"], given["ACC_TIME"]) == (0.25, 250)
+
+
+def test_a_reversed_scan_rises_about_the_reversed_axis() -> None:
+    """dxtbx reverses the axis where OSC_RANGE is negative, and takes OSC_START as an angle about it."""
+    geometry = Geometry(osc_start=1.0, osc_range=-0.5)
+    headers = [geometry.header(number, 1, (4, 4), NOON) for number in (1, 2, 3, 4)]
+    assert [header["OSC_START"] for header in headers] == [-1.0, -0.5, 0.0, 0.5]
+    assert [str(header["PHI"]) for header in headers] == ["-1.0", "-0.5", "0.0", "0.5"]  # no -0.0
+    assert {header["OSC_RANGE"] for header in headers} == {-0.5}
+    assert [geometry.angle(number, 1) for number in (1, 2, 3, 4)] == [1.0, 0.5, 0.0, -0.5]
+
+
 def test_what_nobody_gave_is_listed() -> None:
     assert set(Geometry().defaulted) == {
         "WAVELENGTH",
@@ -118,10 +140,19 @@ def test_what_nobody_gave_is_listed() -> None:
         "PIXEL_SIZE",
         "OSC_START",
         "OSC_RANGE",
+        "TIME",
         "BEAM_CENTER_X",
         "BEAM_CENTER_Y",
     }
-    full = Geometry(wavelength=0.02, distance=900, pixel_size=0.03, osc_start=0, osc_range=1, beam_center=(1, 1))
+    full = Geometry(
+        wavelength=0.02,
+        distance=900,
+        pixel_size=0.03,
+        osc_start=0,
+        osc_range=1,
+        beam_center=(1, 1),
+        exposure_time=2,
+    )
     assert full.defaulted == ()
 
 

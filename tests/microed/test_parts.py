@@ -38,13 +38,14 @@ def in_parts(files: Any, out: Path, count: int, order: Sequence[int] | None = No
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_parts_make_the_same_tree(data: st.DataObject) -> None:
-    """Gaps, clipped pixels and rounded floats too; parts may be empty."""
+    """Gaps, filled or not, clipped pixels and rounded floats too; parts may be empty."""
     frames = data.draw(st.integers(1, 9), "frames")
     numbers = sorted(data.draw(st.sets(st.integers(1, 30), min_size=frames, max_size=frames), "numbers"))
     count = data.draw(st.integers(1, 11), "parts")
     order = data.draw(st.permutations(range(1, count + 1)), "order")
     dtype = data.draw(st.sampled_from(["int32", "float32"]), "dtype")
-    mrc = data.draw(st.booleans(), "mrc")
+    mrc, fill = data.draw(st.booleans(), "mrc"), data.draw(st.booleans(), "fill")
+    name = data.draw(st.sampled_from([None, "b"]), "name")
     rng = np.random.default_rng(frames)
     with tempfile.TemporaryDirectory() as folder:
         files = []
@@ -53,8 +54,9 @@ def test_any_parts_make_the_same_tree(data: st.DataObject) -> None:
             files.append(Path(folder, f"a_{number}.bin"))
             files[-1].write_bytes(tia(pixels))
         whole, parts = Path(folder, "whole"), Path(folder, "parts")
-        convert_series(files, whole, voltage=200, mrc=mrc, osc_range=0.5, osc_start=-3.0)
-        in_parts(files, parts, count, order, voltage=200, mrc=mrc, osc_range=0.5, osc_start=-3.0)
+        options = {"voltage": 200, "mrc": mrc, "osc_range": 0.5, "osc_start": -3.0, "fill_gaps": fill, "name": name}
+        convert_series(files, whole, **options)
+        in_parts(files, parts, count, order, **options)
         assert tree(parts) == tree(whole)
         assert entries(parts) == entries(whole)
 

@@ -117,6 +117,23 @@ def test_what_a_folder_search_leaves_out(tmp_path: Path) -> None:
     assert [series.prefix for series in find_series(tmp_path)] == ["b_"]
 
 
+def test_mrc_files_of_a_folder_without_raw_ones(tmp_path: Path) -> None:
+    """Beside raw files they are copies of them; alone they are the series."""
+    touch(tmp_path, "a_1.mrc", "a_2.mrc.gz", "b.txt")
+    assert [series.numbers for series in find_series(tmp_path)] == [(1, 2)]
+    touch(tmp_path, "a_1.bin")
+    assert [[path.suffix for path in series.files] for series in find_series(tmp_path)] == [[".bin"]]
+
+
+def test_a_folder_without_frames_says_what_is_there(tmp_path: Path) -> None:
+    """It exists: "no such file" would be untrue."""
+    touch(tmp_path, "a.tif", "b.TIF", "notes")
+    with pytest.raises(MetadataError, match=r"no frames.*expected \.bin, \.ser, \.mrc.*3 file.*\.tif"):
+        find_series(tmp_path)
+    with pytest.raises(MetadataError, match="no such file or folder"):
+        find_series(tmp_path / "nothing")
+
+
 def test_a_name_with_glob_characters_is_a_file(tmp_path: Path) -> None:
     [path] = touch(tmp_path, "a[1]_1.bin")
     assert find_series(path)[0].files == (path,)

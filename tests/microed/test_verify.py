@@ -51,6 +51,30 @@ def test_every_type_is_right_when_fresh(dtype: str, policy: str, tmp_path: Path)
     assert [check.problem for check in verify_series(report)] == [""] * 3
 
 
+def test_a_reversed_series_is_right_when_fresh(tmp_path: Path) -> None:
+    """Its headers have the angles with the other sign."""
+    files = write_series(tmp_path / "raw", [noisy(-5, seed=i) for i in range(3)])
+    report = convert_series(files, tmp_path / "out", osc_start=20, osc_range=-0.5)
+    assert [check.problem for check in verify_series(report.record)] == [""] * 3
+
+
+def test_blank_images_must_be_blank(tmp_path: Path) -> None:
+    files = write_series(tmp_path / "raw", [noisy(-5, seed=i) for i in range(3)], numbers=(1, 3, 5))
+    report = convert_series(files, tmp_path / "out", fill_gaps=True)
+    checks = verify_series(report.record)
+    assert [(check.number, check.problem, check.input != "") for check in checks] == [
+        *((number, "", True) for number in (1, 3, 5)),
+        *((number, "", False) for number in (2, 4)),
+    ]
+    patch(tmp_path / "out" / "f_002.img", 512 + 2 * 20, b"\0\0")
+    patch(tmp_path / "out" / "f_004.img", 30, b"?")
+    pixel, header = verify_series(report.record)[-2:]
+    assert "row 1, column 3: expected 65535, found 0 (1 differ)" in pixel.problem
+    assert "f_004.img" in header.problem
+    (tmp_path / "out" / "f_004.img").unlink()
+    assert "f_004.img" in verify_series(report.record)[-1].problem
+
+
 def test_one_changed_pixel(report: SeriesReport) -> None:
     """Named with its place and both values; the other frames are right."""
     path = report.outputs[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from makers import leginon_pixels, noisy, pixels, ser, tree, write_series
 
 import braggio
 from braggio._core import cpu_levels
-from braggio.errors import LimitError
+from braggio.errors import LimitError, MetadataError, OutputError
 from braggio.microed import convert_series, scan_series
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
@@ -205,3 +206,74 @@ def test_real_series(real_data: Path, tmp_path: Path) -> None:
     series = convert_series(next(folder.glob("*.ser")), tmp_path / "ser")
     assert [path.read_bytes()[512:] for path in series.outputs] == [path.read_bytes()[512:] for path in report.outputs]
     assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in files] == before
+
+
+def test_blank_images_fill_the_gaps(tmp_path: Path) -> None:
+    """Every pixel 65535, headers of the missing frames, the date of the frame before; all else as without."""
+    frames = [noisy(-100, seed=i) for i in range(3)]
+    files = write_series(tmp_path / "raw", frames, numbers=(2, 5, 6))
+    for second, file in enumerate(files):
+        os.utime(file, (1_700_000_000 + second, 1_700_000_000 + second))
+    plain = convert_series(files, tmp_path / "plain", osc_start=10, osc_range=0.5)
+    report = convert_series(files, tmp_path / "filled", osc_start=10, osc_range=0.5, fill_gaps=True, mrc=True)
+    assert [(blank.number, blank.output, blank.osc_start) for blank in report.blanks] == [
+        (3, "f_003.img", 10.5),
+        (4, "f_004.img", 11.0),
+    ]
+    assert report.gaps == (3, 4)
+    assert any("2 blank image(s)" in warning for warning in report.warnings)
+    for path in plain.outputs:
+        assert (tmp_path / "filled" / path.name).read_bytes() == path.read_bytes()
+    for number, start in ((3, 10.5), (4, 11.0)):
+        with braggio.open(tmp_path / f"filled/f_{number:03d}.img") as stack:
+            assert (stack.read(0) == 65535).all()
+            assert stack.header["OSC_START"] == start
+            assert stack.header["DATE"] == "Tue Nov 14 22:13:20 2023"
+    assert sorted(path.name for path in (tmp_path / "filled").glob("*.mrc")) == ["f_002.mrc", "f_005.mrc", "f_006.mrc"]
+    assert set(report.outputs) == set((tmp_path / "filled").glob("f_*.*"))
+
+
+def test_too_many_blank_images_are_a_mistake_of_the_numbers(tmp_path: Path) -> None:
+    """2 frames with numbers 1 and 5000 would fill a disk."""
+    files = write_series(tmp_path / "raw", [noisy(-100, seed=i) for i in range(2)], numbers=(1, 5000))
+    with pytest.raises(LimitError, match="fill_gaps: .*expected at most 100 missing frames, found 4998"):
+        convert_series(files, tmp_path / "out", fill_gaps=True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "numbers", "expected"),
+    [
+        ("a b_", (1, 2), ["lyso_001.img", "lyso_002.img"]),
+        ("x", (7,), ["lyso_007.img"]),
+        ("x", (99, 100), ["lyso_099.img", "lyso_100.img"]),
+    ],
+)
+def test_another_name(tmp_path: Path, prefix: str, numbers: tuple[int, ...], expected: list[str]) -> None:
+    """Of images and record, with the digits of the inputs."""
+    files = write_series(tmp_path / "raw", [noisy(-100)] * len(numbers), numbers=numbers, prefix=prefix)
+    report = convert_series(files, tmp_path / "out", name="lyso")
+    assert [path.name for path in report.outputs] == expected
+    assert (report.name, report.record.name) == ("lyso", "lyso.braggio.json")
+    assert convert_series(files, tmp_path / "out", name="lyso") == report  # done before
+    with pytest.raises(OutputError):
+        convert_series(files, tmp_path / "out", name="lyso", osc_range=2)
+
+
+def test_names_end_in_a_number(tmp_path: Path) -> None:
+    """dxtbx opens no image whose name ends in no digit."""
+    (tmp_path / "dark.ser").write_bytes(ser([noisy(-1)]))
+    (tmp_path / "p_7.ser").write_bytes(ser([noisy(-1)]))
+    (tmp_path / "film.ser").write_bytes(ser([noisy(-1)] * 2))
+    for given, expected in (("dark", "dark_001.img"), ("p_7", "p_7.img"), ("film", "film_001.img")):
+        report = convert_series(tmp_path / f"{given}.ser", tmp_path / "out")
+        assert report.outputs[0].name == expected
+    assert convert_series(tmp_path / "p_7.ser", tmp_path / "out2", name="q").outputs[0].name == "q_001.img"
+    assert convert_series(tmp_path / "dark.ser", tmp_path / "out2", name="q2").outputs[0].name == "q2.img"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\0b", "a\nb"])
+def test_names_that_are_no_file_names(tmp_path: Path, name: str) -> None:
+    files = write_series(tmp_path / "raw", [noisy(-1)])
+    with pytest.raises(MetadataError, match="name: expected a file name"):
+        convert_series(files, tmp_path / "out", name=name)

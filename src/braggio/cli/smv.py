@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_durability, add_opening, add_overwriting, add_reporting, add_threads
+from braggio.cli.options import UsageError, add_durability, add_opening, add_overwriting, add_reporting, add_threads
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -31,18 +31,20 @@ _GEOMETRY = (
     ("--distance", float, "MM", "sample to detector, mm"),
     ("--pixel-size", float, "MM", "size of a pixel as stored (after binning), mm"),
     ("--osc-start", float, "DEG", "angle at the start of the first frame, degrees"),
-    ("--osc-range", float, "DEG", "angle per frame, degrees; not 0"),
+    ("--osc-range", float, "DEG", "angle per frame, degrees; negative where the angles fall; not 0"),
     ("--first-frame", int, "N", "frame number that --osc-start belongs to (default: the lowest)"),
-    ("--exposure-time", float, "S", "seconds per frame"),
+    ("--exposure-time", float, "S", "seconds per frame (default 1, reported: DIALS needs one)"),
     ("--gain", float, "G", "ADU per electron"),
-    ("--two-theta", float, "DEG", "detector swing, degrees"),
-    ("--beamline", str, "NAME", "BEAMLINE; dxtbx picks a detector class by it, as CETAD_TUI"),
+    ("--two-theta", float, "DEG", "detector swing about the rotation axis, degrees"),
+    ("--beamline", str, "NAME", "BEAMLINE; dxtbx picks a detector class by it, for example CETAD_TUI"),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio smv``."""
-    parser.add_argument("series", nargs="+", metavar="SERIES", help="folders, files or patterns of .bin or .ser files")
+    parser.add_argument(
+        "series", nargs="+", metavar="SERIES", help="folders, files or patterns of .bin, .ser or .mrc files"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the outputs")
     pixels = parser.add_argument_group("pixels")
     pixels.add_argument(
@@ -73,6 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     geometry.add_argument("--binning", type=_binning, metavar="2x2", help="BIN")
     geometry.add_argument(
         "--date", type=_date, metavar="ISO", help="of the acquisition, UTC (default: time of the file)"
+    )
+    parser.add_argument("--name", metavar="NAME", help="of the outputs, in the place of the input's name; one series")
+    parser.add_argument(
+        "--fill-gaps", action="store_true", help="write a blank image for each missing frame: one sweep for DIALS"
     )
     parser.add_argument(
         "--header-bytes", type=int, default=512, metavar="N", help="size of the SMV header (default 512)"
@@ -116,7 +122,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         with session.item(input=place):
             files += files_of(place)
     names: set[str] = set()
-    for series in group_series(dict.fromkeys(files)):
+    found = group_series(dict.fromkeys(files))
+    if arguments.name is not None and len(found) > 1:
+        raise UsageError(f"--name: expected one series, found {len(found)}")
+    for series in found:
         with session.item(input=series.prefix):
             if series.name in names:
                 raise MetadataError(
@@ -165,6 +174,8 @@ def _convert(series: Series, arguments: argparse.Namespace, session: Session) ->
                 durable=arguments.durable or arguments.move_source,
                 header_bytes=arguments.header_bytes,
                 saturation=arguments.saturation,
+                name=arguments.name,
+                fill_gaps=arguments.fill_gaps,
                 threads=arguments.nproc,
                 progress=progress,
                 **geometry,
@@ -195,6 +206,7 @@ def describe(report: SeriesReport, saturation: float | None = None) -> str:
         "  frame      minimum  low 1e-4      maximum  clipped at 0  at 65535",
     ]
     lines += [_frame_line(frame) for frame in report.frames]
+    lines += [f"  {blank.number:5d} blank: {blank.output}, every pixel 65535" for blank in report.blanks]
     if rounded := sum(frame.rounded for frame in report.frames):
         lines.append(f"  {rounded} pixels that were not integers were rounded half to even")
     lines.append(f"  DIALS  {dials_line(report, saturation)}")
@@ -218,6 +230,7 @@ def _facts(report: SeriesReport, saturation: float | None) -> dict[str, Any]:
         "pedestal": report.pedestal,
         "policy": report.policy,
         "gaps": report.gaps,
+        "blanks": [blank.output for blank in report.blanks],
         "clipped_per_frame": report.clipped_per_frame,
         "defaulted": report.defaulted,
         "outputs": [os.fspath(path) for path in report.outputs],

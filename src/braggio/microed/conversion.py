@@ -16,15 +16,16 @@ from braggio.batch.staging import Staging, digest
 from braggio.errors import BraggioError, DataWarning, LimitError, MetadataError, OutputError
 from braggio.formats.mrc import mode_choices
 from braggio.kernels.stats import FrameStats
-from braggio.microed.geometry import Geometry
+from braggio.microed.geometry import DEFAULT_DISTANCE, DEFAULT_OSC_RANGE, DEFAULT_PIXEL_SIZE, Geometry
 from braggio.microed.policy import MAX_OFFSET, ZeroPoint, certain_offset, zero_point
-from braggio.microed.report import FrameReport, SeriesReport, read_record, record_name
+from braggio.microed.report import BlankReport, FrameReport, SeriesReport, read_record, record_name
 from braggio.microed.scan import Files, series_frames
 from braggio.microed.task import Task
-from braggio.microed.write import POSITION_LIMIT
+from braggio.microed.write import BLANK, POSITION_LIMIT, write_blanks
 
 MUCH_CLIPPED = 1e-4  # of the pixels: worth a warning
 LARGEST_OFFSET = 1 << 30
+MOST_BLANKS = 100  # where fewer frames than that are there
 SATURATION_SHARE = 0.25  # an offset of this part of the detector's range is worth a warning
 
 
@@ -51,7 +52,7 @@ class Conversion:
     @property
     def record(self) -> str:
         """Name of the record."""
-        return record_name(self.task.frames.series.name)
+        return record_name(self.task.series_name)
 
     def earlier(self) -> SeriesReport | None:
         """The report of this very conversion, if all of it is there already."""
@@ -78,7 +79,7 @@ class Conversion:
 
     def _check_others_safe(self) -> None:
         """No output may replace one of another series: of ``x_1.ser`` and ``x_1.bin`` both are ``x_1.img``."""
-        name, target = self.task.frames.series.name, self.staging.target
+        name, target = self.task.series_name, self.staging.target
         ours = {output for output in self.task.outputs() if os.path.lexists(target / output)}
         for record in sorted(target.glob(f"*{record_name('')}")) if ours else ():
             other = record.name.removesuffix(record_name(""))
@@ -97,7 +98,7 @@ class Conversion:
     def publish(self, task: Task, reports: Sequence[FrameReport]) -> SeriesReport:
         """Give the files of all frames their names, and then the record its own."""
         self._require_same_inputs()
-        report = self._report(task, reports)
+        report = self._report(task, reports, write_blanks(task, self.staging))
         replaced = self._replaced()
         self.staging.publish(task.outputs(), self.record, report.to_json(), replaced=replaced)
         texts = list(report.warnings)
@@ -130,10 +131,10 @@ class Conversion:
         there = [path for path in old.outputs if path.name not in ours and path.is_file()]
         return [path.name for path in there if _identity(path) not in inputs]
 
-    def _report(self, task: Task, reports: Sequence[FrameReport]) -> SeriesReport:
-        frames = task.frames
+    def _report(self, task: Task, reports: Sequence[FrameReport], blanks: Sequence[BlankReport]) -> SeriesReport:
+        frames, geometry = task.frames, task.geometry
         return SeriesReport(
-            name=frames.series.name,
+            name=task.series_name,
             folder=os.fspath(self.staging.target),
             policy=task.policy,
             offset=task.zero.offset,
@@ -142,17 +143,34 @@ class Conversion:
             dtype=frames.dtype,
             flip=bool(frames.options.get("flip")),
             header_bytes=task.header_bytes,
-            wavelength=task.geometry.electron_wavelength,
+            wavelength=geometry.electron_wavelength,
+            distance=float(geometry.distance or DEFAULT_DISTANCE),
+            pixel_size=float(geometry.pixel_size or DEFAULT_PIXEL_SIZE),
+            beam_center=geometry.center(frames.shape),
+            osc_range=float(geometry.osc_range or DEFAULT_OSC_RANGE),
+            two_theta=float(geometry.two_theta),
             gaps=frames.gaps,
-            defaulted=task.geometry.defaulted,
+            blanks=tuple(blanks),
+            defaulted=geometry.defaulted,
             date_source=task.date_source(),
             frames=tuple(reports),
             mrc=tuple(task.names(".mrc")) if task.mrc else (),
             mrc_mode=task.stored,
-            warnings=_warnings(task, reports, self.given["saturation"]),
+            warnings=(*_warnings(task, reports, self.given["saturation"]), *self._path_warnings(task)),
             position_limit=POSITION_LIMIT,
             digest=self.staging.digest,
         )
+
+    def _path_warnings(self, task: Task) -> list[str]:
+        """Characters that the programs which read the images next take for their own."""
+        found, path = [], os.path.join(os.path.abspath(self.staging.target), task.numbered_name(1, ".img"))
+        if " " in os.path.basename(path):
+            found.append("XDS reads no file names with spaces; give the series another name")
+        if "#" in path:
+            found.append("DIALS takes # in a path for a digit of the frame number; give another name or folder")
+        if "=" in path and len(task.frames.gaps) > len(task.blanks):
+            found.append("DIALS takes a file with = in its path for a parameter; give another name or folder")
+        return found
 
 
 def conversion(
@@ -169,17 +187,22 @@ def conversion(
     durable: bool = False,
     header_bytes: int = 512,
     saturation: float | None = None,
+    name: str | None = None,
+    fill_gaps: bool = False,
     **geometry: Any,
 ) -> Conversion:
     """The conversion that `convert_series` is asked for with these arguments."""
     frames = series_frames(files, permissive=permissive, **({"flip": True} if flip else {}))
-    task = Task(frames, Geometry(**geometry), policy, mrc=mrc, header_bytes=header_bytes)
+    if name is not None:
+        _require_file_name(name)
+    task = Task(frames, Geometry(**geometry), policy, mrc, header_bytes, name or "", fill_gaps)
     task.check_headers()
+    _check_blanks(task)
     given: dict[str, Any] = {"offset": offset, "pedestal": pedestal, "max_offset": max_offset, "saturation": saturation}
     _check_given(**given)
     inputs = task.inputs()
     task_digest = digest({**task.parameters(), "inputs": inputs, **given, "version": __version__})
-    return Conversion(task, given, Staging(outdir, frames.series.name, task_digest, durable=durable), inputs)
+    return Conversion(task, given, Staging(outdir, task.series_name, task_digest, durable=durable), inputs)
 
 
 def _check_given(offset: int | None, pedestal: float | None, max_offset: int, saturation: float | None) -> None:
@@ -190,6 +213,30 @@ def _check_given(offset: int | None, pedestal: float | None, max_offset: int, sa
         raise LimitError(field="pedestal", expected="a finite number", found=pedestal)
     if saturation is not None and not 0 < saturation < math.inf:
         raise LimitError(field="saturation", expected="a positive number of counts", found=saturation)
+
+
+def _require_file_name(name: str) -> None:
+    if (
+        not name
+        or name in (".", "..")
+        or name.startswith(".")
+        or not set(name).isdisjoint("/\0")
+        or not name.isprintable()
+    ):
+        raise MetadataError(field="name", expected="a file name without / that does not begin with .", found=repr(name))
+
+
+def _check_blanks(task: Task) -> None:
+    """Blank images take as much of the disk as others: a gap in the thousands is a mistake of the numbers."""
+    most = max(MOST_BLANKS, len(task.frames.refs))
+    if len(task.blanks) > most:
+        raise LimitError(
+            "more frames are missing than there are",
+            path=task.frames.series.files[0],
+            field="fill_gaps",
+            expected=f"at most {most} missing frames",
+            found=len(task.blanks),
+        )
 
 
 def _check_inputs_safe(task: Task, staging: Staging) -> None:
@@ -222,11 +269,12 @@ def _identity(path: str | Path) -> tuple[int, int]:
 def _earlier(staging: Staging, task: Task) -> SeriesReport | None:
     """The report of this very task, if all of it is there already."""
     try:
-        report = read_record(staging.target / record_name(task.frames.series.name))
+        report = read_record(staging.target / record_name(task.series_name))
     except (BraggioError, OSError):
         return None
     whole = all((staging.target / name).is_file() for name in task.outputs())
-    sizes = all((staging.target / name).stat().st_size == task.smv_bytes for name in task.names(".img") if whole)
+    images = [*task.names(".img"), *task.blank_names()]
+    sizes = all((staging.target / name).stat().st_size == task.smv_bytes for name in images if whole)
     return report if whole and sizes and report.digest == staging.digest else None
 
 
@@ -266,6 +314,9 @@ def _warnings(task: Task, reports: Sequence[FrameReport], saturation: float | No
     found = list(task.zero.warnings)
     if gaps := task.frames.gaps:
         found.append(f"{len(gaps)} frame number(s) missing: {_some(gaps)}; the angles of the others are not shifted")
+    if blanks := task.blanks:
+        found.append(f"{len(blanks)} blank image(s) written, every pixel {BLANK}: frame(s) {_some(blanks)}")
+    found += task.geometry.notes
     if defaulted := task.geometry.defaulted:
         found.append(f"header values nobody gave, filled with defaults: {', '.join(defaulted)}")
     pixels = task.frames.shape[0] * task.frames.shape[1]

@@ -29,6 +29,8 @@ def convert_series(
     durable: bool = False,
     header_bytes: int = 512,
     saturation: float | None = None,
+    name: str | None = None,
+    fill_gaps: bool = False,
     threads: int = 1,
     progress: Progress | None = None,
     **geometry: Any,
@@ -67,6 +69,11 @@ def convert_series(
         Size of the SMV header; many readers assume 512.
     saturation : float, optional
         Highest trustworthy count of the detector, for the trusted range printed for DIALS.
+    name : str, optional
+        Of the series and its files, in the place of what the inputs are called.
+    fill_gaps : bool
+        Write a blank image for each missing frame number: every pixel 65535, outside the trusted range, so that DIALS
+        and XDS have one sweep. There are no MRC files of them.
     threads : int
         Frames at once; the bytes written do not depend on it.
     progress : callable, optional
@@ -106,6 +113,8 @@ def convert_series(
         durable=durable,
         header_bytes=header_bytes,
         saturation=saturation,
+        name=name,
+        fill_gaps=fill_gaps,
         **geometry,
     )
     if earlier := todo.earlier():

@@ -1,4 +1,4 @@
-"""What an SMV header says of beam, detector and scan."""
+"""Beam, detector and scan of a series, and how an SMV header says them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ DEFAULT_VOLTAGE = 200.0  # kV
 DEFAULT_DISTANCE = 1000.0  # mm
 DEFAULT_PIXEL_SIZE = 0.028  # mm
 DEFAULT_OSC_RANGE = 1.0  # degrees
+DEFAULT_EXPOSURE_TIME = 1.0  # s; dxtbx up to 3.12 opens no ADSC image without TIME
+
+# BEAMLINE values for which dxtbx takes a class of another detector, with another beam centre and no pedestal.
+FOREIGN_BEAMLINES = ("fake", "timepix_su")
 
 _POSITIVE = {
     "voltage": "kV",
@@ -90,7 +94,7 @@ class Geometry:
     osc_start : float
         Angle at the start of frame `first_frame`, degrees.
     osc_range : float
-        Angle per frame, degrees; never 0. Negative turns the axis round.
+        Angle per frame, degrees; never 0. Negative when the angles fall from frame to frame: see `header_angle`.
     first_frame : int
         The frame number that `osc_start` belongs to; by default the lowest of the series.
     beam_center : tuple of float
@@ -99,7 +103,7 @@ class Geometry:
         How the header says it: dxtbx and DIALS read BEAM_CENTER_X as the slow and BEAM_CENTER_Y as the fast coordinate,
         Leginon writes them the other way round.
     exposure_time : float
-        Seconds per frame.
+        Seconds per frame; TIME.
     date : datetime
         Of the acquisition. Without a time zone it is taken as UTC, as dxtbx reads it.
     gain : float
@@ -107,9 +111,11 @@ class Geometry:
     binning : tuple of int
         For BIN, for example (2, 2).
     two_theta : float
-        Degrees.
+        Detector swing in degrees, right-handed about the rotation axis (+x of dxtbx). dxtbx ignores TWOTHETA:
+        `dials_line` tells DIALS where the detector is.
     beamline : str
-        For BEAMLINE; dxtbx picks a detector class by it, for example CETAD_TUI.
+        For BEAMLINE. dxtbx picks a detector class by it: CETAD_TUI is one, and the names of classes that read other
+        keys (fake, TIMEPIX_SU) are refused.
     """
 
     voltage: float | None = None
@@ -145,6 +151,13 @@ class Geometry:
             raise GeometryError(
                 field="beam_convention", expected=" or ".join(BEAM_CONVENTIONS), found=repr(self.beam_convention)
             )
+        if self.beamline is not None and self.beamline.strip().lower() in FOREIGN_BEAMLINES:
+            raise GeometryError(
+                "dxtbx would read the header as that of another detector",
+                field="beamline",
+                expected=f"another name than {' and '.join(FOREIGN_BEAMLINES)}",
+                found=repr(self.beamline),
+            )
         if len(self.binning) != 2 or any(factor < 1 for factor in self.binning):
             raise GeometryError(field="binning", expected="two numbers of at least 1", found=self.binning)
         if self.beam_center is not None:
@@ -167,10 +180,23 @@ class Geometry:
             "PIXEL_SIZE": self.pixel_size is None,
             "OSC_START": self.osc_start is None,
             "OSC_RANGE": self.osc_range is None,
+            "TIME": self.exposure_time is None,
             "BEAM_CENTER_X": self.beam_center is None,
             "BEAM_CENTER_Y": self.beam_center is None,
         }
         return tuple(key for key, gone in missing.items() if gone)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What DIALS takes otherwise than the header says it, a line each."""
+        found = []
+        if self.two_theta:
+            found.append(
+                f"DIALS ignores TWOTHETA ({self.two_theta:g} degrees); the printed line gives it the swung detector"
+            )
+        if self.beamline is not None and "CETAD" in self.beamline and self.gain is None:
+            found.append("for CETAD in BEAMLINE dxtbx assumes a gain of 26; give the gain")
+        return tuple(found)
 
     def angle(self, number: int, first: int) -> float:
         """Angle at the start of frame `number`; `first` is the lowest number of the series. Gaps shift nothing."""
@@ -186,6 +212,25 @@ class Geometry:
             )
         return angle
 
+    @property
+    def reversed(self) -> bool:
+        """Whether the angles fall from frame to frame."""
+        return self.osc_range is not None and self.osc_range < 0
+
+    def header_angle(self, number: int, first: int) -> float:
+        """OSC_START of a frame: its angle about the axis that the scan turns about, so that it rises.
+
+        dxtbx takes a negative OSC_RANGE as a reversed axis and a positive width. About that axis the angles are those
+        of `angle` with the other sign; written without it, each frame becomes a scan of its own.
+        """
+        angle = self.angle(number, first)
+        return 0.0 - angle if self.reversed else angle  # not -angle, which makes -0.0 of 0.0
+
+    def center(self, shape: tuple[int, int]) -> tuple[float, float]:
+        """Beam centre as written, (fast, slow) in pixels: that of the frame where nobody gave one."""
+        rows, columns = shape
+        return self.beam_center or (columns / 2, rows / 2)
+
     def header(self, number: int, first: int, shape: tuple[int, int], date: datetime.datetime) -> dict[str, Any]:
         """SMV header values of one frame.
 
@@ -199,10 +244,9 @@ class Geometry:
             Of the frame, where `self.date` is None.
         """
         pixel = float(self.pixel_size or DEFAULT_PIXEL_SIZE)
-        rows, columns = shape
-        fast, slow = self.beam_center or (columns / 2, rows / 2)
+        fast, slow = self.center(shape)
         x, y = (slow, fast) if self.beam_convention == "dxtbx" else (fast, slow)
-        angle = float(self.angle(number, first))
+        angle = float(self.header_angle(number, first))
         values: dict[str, Any] = {
             "PIXEL_SIZE": pixel,
             "BIN": tuple(self.binning),
@@ -221,8 +265,8 @@ class Geometry:
         }
         if self.beamline is not None:
             values["BEAMLINE"] = self.beamline
+        values["TIME"] = float(DEFAULT_EXPOSURE_TIME if self.exposure_time is None else self.exposure_time)
         if self.exposure_time is not None:
-            values["TIME"] = float(self.exposure_time)
             values["ACC_TIME"] = round(self.exposure_time * 1000)
         if self.gain is not None:
             values["GAIN"] = float(self.gain)

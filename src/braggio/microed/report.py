@@ -29,7 +29,7 @@ class FrameReport:
     min, max, low_quantile : int or float
         Of the input pixels; `low_quantile` is the minimum, cosmic rays aside.
     osc_start : float
-        Degrees.
+        Angle at the start of the frame as recorded, degrees; a reversed scan's header has it with the other sign.
     clipped_low, clipped_high : int
         Pixels lost at 0 and at 65535.
     low_positions, high_positions : tuple of (row, column)
@@ -57,6 +57,28 @@ class FrameReport:
 
 
 @dataclass(frozen=True)
+class BlankReport:
+    """A blank image in the place of a missing frame: every pixel is above the trusted range.
+
+    Attributes
+    ----------
+    number : int
+        Frame number.
+    output : str
+        Name of the SMV file, beside the record.
+    osc_start : float
+        Angle at its start, degrees.
+    header_crc32 : int
+        Of its header.
+    """
+
+    number: int
+    output: str
+    osc_start: float
+    header_crc32: int
+
+
+@dataclass(frozen=True)
 class SeriesReport:
     """A converted series.
 
@@ -80,8 +102,18 @@ class SeriesReport:
         Of each SMV header.
     wavelength : float
         Angstrom, as written.
+    distance, pixel_size : float
+        mm, as written.
+    beam_center : tuple of float
+        (fast, slow) in pixels, whatever convention the header has.
+    osc_range : float
+        Angle per frame, degrees, as written: negative where the scan is reversed.
+    two_theta : float
+        Degrees.
     gaps : tuple of int
         Missing frame numbers.
+    blanks : tuple of BlankReport
+        Images written in the place of missing frames.
     defaulted : tuple of str
         Header keys that hold a default because nobody gave the value.
     date_source : str
@@ -108,7 +140,13 @@ class SeriesReport:
     flip: bool
     header_bytes: int
     wavelength: float
+    distance: float
+    pixel_size: float
+    beam_center: tuple[float, float]
+    osc_range: float
+    two_theta: float
     gaps: tuple[int, ...]
+    blanks: tuple[BlankReport, ...]
     defaulted: tuple[str, ...]
     date_source: str
     frames: tuple[FrameReport, ...]
@@ -120,8 +158,18 @@ class SeriesReport:
 
     @property
     def outputs(self) -> list[Path]:
-        """The SMV files, then the MRC files."""
-        return [Path(self.folder) / name for name in [frame.output for frame in self.frames] + list(self.mrc)]
+        """The SMV files, then the MRC files, then blank images."""
+        names = [frame.output for frame in self.frames] + list(self.mrc) + [blank.output for blank in self.blanks]
+        return [Path(self.folder) / name for name in names]
+
+    @property
+    def reversed(self) -> bool:
+        """Whether the angles fall from frame to frame; the headers then speak of the reversed axis."""
+        return self.osc_range < 0
+
+    def header_angle(self, frame: FrameReport | BlankReport) -> float:
+        """OSC_START of a frame."""
+        return 0.0 - frame.osc_start if self.reversed else frame.osc_start
 
     @property
     def clipped_per_frame(self) -> list[tuple[int, int]]:
@@ -137,6 +185,7 @@ class SeriesReport:
         """The record: without the folder, so that it may be moved with its files."""
         values: dict[str, Any] = {"schema": SCHEMA, "kind": "smv series", **vars(self)}
         del values["folder"]
+        values["blanks"] = list(map(vars, self.blanks))
         frames = values.pop("frames")  # last and one to a line: to be read by people, and encoded 5 times as fast
         head = json.dumps(values, indent=1).removesuffix("\n}")
         return (
@@ -164,7 +213,8 @@ def read_record(path: str | Path) -> SeriesReport:
             if values.pop("schema") != SCHEMA or values.pop("kind") != "smv series":
                 raise FormatError(field="schema", expected=SCHEMA, found="another")
             values["frames"] = tuple(map(frame_report, values["frames"]))
-            for name in ("shape", "gaps", "defaulted", "mrc", "warnings"):
+            values["blanks"] = tuple(BlankReport(**blank) for blank in values["blanks"])
+            for name in ("shape", "beam_center", "gaps", "defaulted", "mrc", "warnings"):
                 values[name] = tuple(values[name])
             report = SeriesReport(folder=str(path.parent), **values)
             _check(report)
@@ -177,18 +227,21 @@ def read_record(path: str | Path) -> SeriesReport:
 
 def _check(report: SeriesReport) -> None:
     """A record is a file like any other: its values are checked before anyone uses them."""
+    images: list[FrameReport | BlankReport] = [*report.frames, *report.blanks]
     good = {
         "offset": isinstance(report.offset, int) and _is_number(report.offset),
         "pedestal": _is_number(report.pedestal),
-        "wavelength": _is_number(report.wavelength),
+        **{name: _is_number(getattr(report, name)) for name in ("wavelength", "distance", "pixel_size", "osc_range")},
+        "two_theta": _is_number(report.two_theta),
+        "beam_center": len(report.beam_center) == 2 and all(map(_is_number, report.beam_center)),
         "shape": len(report.shape) == 2 and all(isinstance(edge, int) and edge > 0 for edge in report.shape),
         "header_bytes": isinstance(report.header_bytes, int) and report.header_bytes >= 512,
         "frames": len(report.frames) > 0,
         "input": all(isinstance(frame.input, str) for frame in report.frames),
-        "osc_start": all(_is_number(frame.osc_start) for frame in report.frames),
+        "osc_start": all(_is_number(frame.osc_start) for frame in images),
         "output": all(
             name == os.path.basename(name) and name not in ("", ".", "..")
-            for name in (*(frame.output for frame in report.frames), *report.mrc)
+            for name in (*(frame.output for frame in images), *report.mrc)
         ),
     }
     for field, right in good.items():

@@ -13,6 +13,7 @@ from braggio.errors import MetadataError
 from braggio.formats import uncompressed
 
 SUFFIXES = (".bin", ".ser")
+OTHER_SUFFIXES = (".mrc",)  # of a folder that has none of those: MRC files lie beside raw ones as their copies
 FARTHEST = 1_000_000  # frames of a series, at most
 _NUMBERED = re.compile(r"(.*?)(\d+)$", re.DOTALL)
 
@@ -126,7 +127,8 @@ def find_series(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     Parameters
     ----------
     where : path-like or sequence of them
-        A folder (its ``.bin`` and ``.ser`` files, compressed or not), a file, a glob pattern, or several of these.
+        A folder (its ``.bin`` and ``.ser`` files, compressed or not; where there are none, its ``.mrc`` files), a file,
+        a glob pattern, or several of these.
 
     Returns
     -------
@@ -151,7 +153,7 @@ def find_series(where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def files_of(place: str | os.PathLike[str]) -> list[Path]:
-    """The files of a folder (``.bin`` and ``.ser``, compressed or not), the file itself, or what a pattern matches.
+    """The files of a folder (see `find_series`), the file itself, or what a pattern matches.
 
     Raises
     ------
@@ -162,13 +164,30 @@ def files_of(place: str | os.PathLike[str]) -> list[Path]:
         raise MetadataError(field="series", expected="a folder, file or pattern", found="''")
     path = Path(place)
     if path.is_dir():
-        found = [
-            each for each in path.iterdir() if plain(each).suffix.lower() in SUFFIXES and not each.name.startswith(".")
-        ]
+        files = [each for each in path.iterdir() if not each.name.startswith(".")]
+        found = _with_suffix(files, SUFFIXES) or _with_suffix(files, OTHER_SUFFIXES)
+        if not found:
+            raise MetadataError(
+                "no frames in this folder",
+                path=path,
+                field="series",
+                expected=", ".join(SUFFIXES + OTHER_SUFFIXES),
+                found=_suffixes_of(files),
+            )
     elif path.exists():
         found = [path]
     else:
         found = [Path(name) for name in glob.glob(os.fspath(place))]
     if not found:
-        raise MetadataError("no such file, and no files of a series", path=path, field="series")
+        raise MetadataError("no such file or folder, and as a pattern it matches no file", path=path, field="series")
     return found
+
+
+def _with_suffix(files: Iterable[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    return [file for file in files if plain(file).suffix.lower() in suffixes]
+
+
+def _suffixes_of(files: Sequence[Path]) -> str:
+    """The kinds of files that are there instead."""
+    kinds = sorted({plain(file).suffix.lower() for file in files if file.is_file()} - {""})
+    return f"{len(files)} file(s), of the kinds {', '.join(kinds[:6])}" if kinds else f"{len(files)} file(s)"

@@ -32,6 +32,10 @@ class Task:
         Write MRC files too.
     header_bytes : int
         Of each SMV header.
+    given_name : str
+        Of the series, in the place of what its files are called; empty when nobody gave one.
+    fill_gaps : bool
+        Write a blank image for each frame number that is missing.
     zero : ZeroPoint
         Known after the first pass.
     stored : str
@@ -43,8 +47,20 @@ class Task:
     policy: str
     mrc: bool
     header_bytes: int
+    given_name: str = ""
+    fill_gaps: bool = False
     zero: ZeroPoint = UNKNOWN
     stored: str = ""
+
+    @property
+    def series_name(self) -> str:
+        """Of the series and of its record."""
+        return self.given_name or self.frames.series.name
+
+    @property
+    def blanks(self) -> tuple[int, ...]:
+        """Frame numbers that get a blank image."""
+        return self.frames.gaps if self.fill_gaps else ()
 
     @property
     def smv_bytes(self) -> int:
@@ -57,6 +73,8 @@ class Task:
             "policy": self.policy,
             "mrc": self.mrc,
             "header_bytes": self.header_bytes,
+            "name": self.given_name,
+            "fill_gaps": self.fill_gaps,
             "geometry": asdict(self.geometry),
             "options": self.frames.options,
         }
@@ -67,20 +85,28 @@ class Task:
         return [(os.path.abspath(path), status.st_size, status.st_mtime_ns) for path, status in stats]
 
     def name(self, ref: FrameRef, suffix: str) -> str:
+        """Output name of a frame: see `numbered_name`."""
+        return self.numbered_name(ref.number, suffix)
+
+    def numbered_name(self, number: int, suffix: str) -> str:
         """Output name: that of the input file, with all frame numbers padded to one length; XDS needs that."""
         prefix, digits = self._numbered
-        return f"{prefix}{ref.number:0{digits}d}{suffix}" if digits else prefix + suffix
+        return f"{prefix}{number:0{digits}d}{suffix}" if digits else prefix + suffix
 
     @cached_property
     def _numbered(self) -> tuple[str, int]:
-        """What stands before the frame number, and digits of the longest, leading zeros included; 0 without numbers."""
+        """What stands before the frame number, and digits of the longest, leading zeros included.
+
+        0 digits where the name of a single frame ends in some already: dxtbx opens no image without.
+        """
         series, refs = self.frames.series, self.frames.refs
         stems = [plain(path).stem for path in series.files]
+        name = self.given_name or series.prefix
         if stems[0] != series.prefix:
-            return series.prefix, max(map(len, stems)) - len(series.prefix)
-        if len(refs) == 1:
-            return series.prefix, 0
-        return f"{series.prefix}_", max(3, len(str(refs[-1].number)))
+            return f"{name}_" if self.given_name else name, max(map(len, stems)) - len(series.prefix)
+        if len(refs) == 1 and name[-1].isdecimal():
+            return name, 0
+        return f"{name}_", max(3, len(str(refs[-1].number)))
 
     def names(self, suffix: str) -> list[str]:
         """`name` of every frame."""
@@ -93,11 +119,15 @@ class Task:
 
     def outputs(self) -> list[str]:
         """Every file but the record."""
-        return [name for suffix in self.suffixes for name in self.names(suffix)]
+        return [name for suffix in self.suffixes for name in self.names(suffix)] + self.blank_names()
 
-    def header(self, ref: FrameRef, date: datetime.datetime) -> bytes:
-        """The SMV header of a frame taken at `date`."""
-        values = self.geometry.header(ref.number, self.frames.refs[0].number, self.frames.shape, date)
+    def blank_names(self) -> list[str]:
+        """The blank images."""
+        return [self.numbered_name(number, ".img") for number in self.blanks]
+
+    def header(self, number: int, date: datetime.datetime) -> bytes:
+        """The SMV header of frame `number`, taken at `date`."""
+        values = self.geometry.header(number, self.frames.refs[0].number, self.frames.shape, date)
         values["IMAGE_PEDESTAL"] = float(self.zero.pedestal)
         values["LEGINON_OFFSET"] = float(self.zero.offset)
         return header_text(values, self.frames.shape, header_bytes=self.header_bytes)
@@ -109,7 +139,7 @@ class Task:
     def check_headers(self) -> None:
         """Raise now what `header` would raise later: before any pixel is read."""
         for ref in (self.frames.refs[0], self.frames.refs[-1]):
-            self.header(ref, datetime.datetime(2000, 12, 31))
+            self.header(ref.number, datetime.datetime(2000, 12, 31))
 
     def date_source(self) -> str:
         """Where DATE comes from: given, series or mtime."""

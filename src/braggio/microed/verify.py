@@ -18,7 +18,8 @@ from braggio.formats.smv import decimal
 from braggio.formats.stored import StoredFrames
 from braggio.kernels.clamp import to_uint16
 from braggio.microed.policy import TOP
-from braggio.microed.report import FrameReport, SeriesReport, read_record
+from braggio.microed.report import BlankReport, FrameReport, SeriesReport, read_record
+from braggio.microed.write import BLANK
 from braggio.model.frames import FrameStack
 
 
@@ -31,7 +32,7 @@ class FrameCheck:
     number : int
         Frame number.
     output, input : str
-        The files compared.
+        The files compared; a blank image has no input.
     ok : bool
         Every pixel is the raw pixel plus the offset, clamped, and the header says so.
     problem : str
@@ -90,7 +91,7 @@ def verify_series(
     Returns
     -------
     list of FrameCheck
-        One per frame; a frame that cannot be read is not ok, and the others are still checked.
+        One per frame, then one per blank image; one that cannot be read is not ok, and the others are still checked.
 
     Examples
     --------
@@ -106,7 +107,25 @@ def verify_series(
     def work(frame: FrameReport, _: None) -> FrameCheck:
         return _check(report, frame, raw)
 
-    return in_order(work, report.frames, threads=1, state=lambda: None, progress=progress)
+    checks = in_order(work, report.frames, threads=1, state=lambda: None, progress=progress)
+    return checks + [_check_blank(report, blank) for blank in report.blanks]
+
+
+def _check_blank(report: SeriesReport, blank: BlankReport) -> FrameCheck:
+    """A blank image has no raw frame: every pixel must be `BLANK`."""
+    output = Path(report.folder) / blank.output
+    none = np.empty((0, 2), np.int64)
+    differing = 0
+    try:
+        with formats.open(output) as stack:
+            written, problem = stack.read(0), _header_problem(report, blank, stack)
+        differing = int(np.count_nonzero(written != BLANK))
+        problem = _pixel_problem(output, np.full_like(written, BLANK), written) if differing else problem
+        if written.shape != report.shape:
+            raise FormatError(path=output, field="shape", expected=report.shape, found=written.shape)
+    except (BraggioError, OSError) as error:
+        problem = printable(str(error))
+    return FrameCheck(blank.number, str(output), "", not problem, problem, differing, none, none)
 
 
 def _check(report: SeriesReport, frame: FrameReport, raw: str | os.PathLike[str] | None) -> FrameCheck:
@@ -141,12 +160,12 @@ def _pixel_problem(output: Path, expected: NDArray[Any], written: NDArray[Any]) 
     )
 
 
-def _header_problem(report: SeriesReport, frame: FrameReport, stack: FrameStack) -> str:
+def _header_problem(report: SeriesReport, frame: FrameReport | BlankReport, stack: FrameStack) -> str:
     """The values that the record knows by name, then all the others by their checksum."""
     known = {
         "LEGINON_OFFSET": report.offset,
         "IMAGE_PEDESTAL": report.pedestal,
-        "OSC_START": frame.osc_start,
+        "OSC_START": report.header_angle(frame),
         "WAVELENGTH": report.wavelength,
     }
     for key, value in known.items():

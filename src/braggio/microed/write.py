@@ -17,12 +17,15 @@ from braggio.errors import LimitError, OutputError, about
 from braggio.formats.mrc import known_pixel_size, write_mrc
 from braggio.formats.stored import ArrayFrames, Stream
 from braggio.kernels.stats import FrameStats
-from braggio.microed.report import FrameReport
+from braggio.microed.policy import TOP
+from braggio.microed.report import BlankReport, FrameReport
 from braggio.microed.scan import FrameRef, OpenFrame, together
 from braggio.microed.task import Task
 
 POSITION_LIMIT = 1000  # positions listed per frame and side; the counts are exact
 ANGSTROM_PER_MM = 1e7
+# Of every pixel of a blank image: above the range that each class of dxtbx trusts; 0 is within that of some.
+BLANK = TOP
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def write_frames(
     def prepare(ref: FrameRef) -> _Ready:
         frame = task.frames.open(ref)
         name = task.name(ref, ".img")
-        header = task.header(ref, task.date(frame.stack, ref))
+        header = task.header(ref.number, task.date(frame.stack, ref))
         return _Ready(frame, name, header, staging.finished(name, task.smv_bytes))
 
     def work(group: list[_Ready], scratch: Scratch) -> list[_Written]:
@@ -94,7 +97,7 @@ def write_frames(
             frame = task.frames.open(ref)
             with frame:
                 _write_mrc(task, frame, staging)
-        name, header = task.name(ref, ".img"), task.header(ref, ahead[ref].date)
+        name, header = task.name(ref, ".img"), task.header(ref.number, ahead[ref].date)
         _add_header(ahead[ref].path, header, staging.path(name))
         return _written(task, ref, name, header, ahead[ref].lost)
 
@@ -104,6 +107,34 @@ def write_frames(
     written += in_order(finish, [ref for ref in refs if ref in ahead], threads=threads, state=Scratch, progress=later)
     written.sort(key=lambda each: each.ref.number)
     return [_report(task, each, stats) for each, stats in zip(written, scanned, strict=True)]
+
+
+def write_blanks(task: Task, staging: Staging) -> list[BlankReport]:
+    """Write an image of `BLANK` for each missing frame that is to be filled, dated like the frame before it."""
+    before = iter(task.frames.refs)
+    ref, following = next(before), next(before, None)
+    reports = []
+    for number in task.blanks:
+        while following is not None and following.number < number:
+            ref, following = following, next(before, None)
+        with task.frames.open(ref) as stack:
+            header = task.header(number, task.date(stack, ref))
+        name = task.numbered_name(number, ".img")
+        _write_blank(staging.path(name), header, task.smv_bytes)
+        angle = task.geometry.angle(number, task.frames.refs[0].number)
+        reports.append(BlankReport(number, name, angle, zlib.crc32(header)))
+    return reports
+
+
+def _write_blank(path: Path, header: bytes, size: int) -> None:
+    block = BLANK.to_bytes(2, "little") * (1 << 19)
+    try:
+        with open(path, "wb") as file:
+            file.write(header)
+            for start in range(len(header), size, len(block)):
+                file.write(block[: size - start])
+    except OSError as error:
+        raise OutputError(path=path, errno=error.errno) from error
 
 
 def _write_mrc(task: Task, frame: OpenFrame, staging: Staging) -> None:

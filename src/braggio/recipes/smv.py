@@ -10,7 +10,7 @@ from typing import Any
 
 from braggio.batch.plan import Task, inputs_of
 from braggio.batch.work import Made, Manner, Recipe
-from braggio.errors import BraggioError
+from braggio.errors import BraggioError, MetadataError
 from braggio.recipes.planned import Planned, arguments_of, counts_of, in_steps, part_of
 
 
@@ -18,7 +18,10 @@ def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
     from braggio.microed.series import files_of, group_series
 
     files = dict.fromkeys(file for place in places for file in files_of(place))
-    for series in group_series(files):
+    found = group_series(files)
+    if "name" in params and len(found) > 1:
+        raise MetadataError(field="name", expected="one series to name", found=f"{len(found)} series")
+    for series in found:
         yield Task("smv", series.name, inputs_of(series.files), params)
 
 
@@ -74,6 +77,8 @@ def _loses(task: Task, out: Path) -> str:
     from braggio.microed import losses, record_name
     from braggio.microed.scan import series_frames
 
+    if isinstance(name := task.params.get("name"), str):
+        return losses(out / record_name(name))
     series = series_frames(_files(task), permissive=bool(task.params.get("permissive"))).series
     return losses(out / record_name(series.name))  # a stack is named otherwise than its task, which has not opened it
 
