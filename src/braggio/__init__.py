@@ -8,6 +8,8 @@ The names below are looked up when first used: ``import braggio`` itself loads n
 ((128, 128), 'int32')
 """
 
+from braggio.lazy import lookup
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -50,18 +52,4 @@ if TYPE_CHECKING:
     from braggio.formats import write as write
     from braggio.microed.demo import demo_files as demo_files
 
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'braggio' has no attribute {name!r}")
-    from importlib import import_module
-
-    module = import_module(home)
-    value: object = module if home == f"braggio.{name}" else getattr(module, name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lookup(__name__, _HOMES, __all__)

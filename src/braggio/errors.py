@@ -118,6 +118,14 @@ class LimitError(BraggioError, ValueError):
     """A number beyond what is allowed: sizes, or pixel values that a target type cannot hold."""
 
 
+class OptionError(BraggioError, ValueError):
+    """An option's value is of another type, none of its choices, or out of its range."""
+
+
+class UnknownOptionError(OptionError, TypeError):
+    """There is no option of this name."""
+
+
 class UnsafeError(BraggioError, ValueError):
     """Input that asks for something it must not get."""
 

@@ -32,8 +32,8 @@ from braggio.errors import (
     UnsupportedError,
 )
 from braggio.microed import convert_series
+from braggio.microed.conversion import frame_date
 from braggio.microed.scan import FrameRef
-from braggio.microed.task import frame_date
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 FRAME = noisy(-100)

@@ -18,10 +18,13 @@ from makers import entries, noisy, ser, tia, tree, write_series
 
 from braggio.batch.parts import Part
 from braggio.errors import BraggioError, FormatError, LimitError, MetadataError, OutputError
-from braggio.microed import convert_series
+from braggio.microed import SmvOptions, convert_series
+from braggio.microed.conversion import Conversion
 from braggio.microed.parts import frame_count, join_parts, scan_part, write_part
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
+
+PLAIN = SmvOptions()
 
 
 def in_parts(files: Any, out: Path, count: int, order: Sequence[int] | None = None, **options: Any) -> None:
@@ -29,10 +32,10 @@ def in_parts(files: Any, out: Path, count: int, order: Sequence[int] | None = No
     numbers = order or range(1, count + 1)
     for step in (scan_part, write_part):
         for number in numbers:
-            made = step(files, out, Part(number, count), **options)
+            made = step(files, out, Part(number, count), SmvOptions(**options))
             assert made
             assert all(path.is_file() for path in made)
-    join_parts(files, out, count, **options)
+    join_parts(files, out, count, SmvOptions(**options))
 
 
 @settings(max_examples=25, deadline=None)
@@ -78,13 +81,13 @@ def test_a_part_that_fails_leaves_the_work_of_others(tmp_path: Path) -> None:
     files[4].write_bytes(content[:-1])
     os.utime(files[4], ns=times[4])
     out = tmp_path / "out"
-    (scanned,) = scan_part(files, out, Part(1, 2))
+    (scanned,) = scan_part(files, out, Part(1, 2), PLAIN)
     with pytest.raises(BraggioError, match=files[4].name):
-        scan_part(files, out, Part(2, 2))
+        scan_part(files, out, Part(2, 2), PLAIN)
     assert not [name for name in entries(out) if not name.startswith(".")]
     files[4].write_bytes(content)
     os.utime(files[4], ns=times[4])
-    again = scan_part(files, out, Part(2, 2))
+    again = scan_part(files, out, Part(2, 2), PLAIN)
     assert again[0].parent != scanned.parent or scanned.is_file()  # the size is part of what names the conversion
     in_parts(files, out, 2)
     assert tree(out) == tree(tmp_path / "whole")
@@ -93,38 +96,38 @@ def test_a_part_that_fails_leaves_the_work_of_others(tmp_path: Path) -> None:
 def test_steps_that_come_too_soon(tmp_path: Path) -> None:
     files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(4)])
     out = tmp_path / "out"
-    scan_part(files, out, Part(1, 2))
+    scan_part(files, out, Part(1, 2), PLAIN)
     with pytest.raises(MetadataError, match="scan-2-of-2"):
-        write_part(files, out, Part(1, 2))
-    scan_part(files, out, Part(2, 2))
-    made = write_part(files, out, Part(1, 2))
+        write_part(files, out, Part(1, 2), PLAIN)
+    scan_part(files, out, Part(2, 2), PLAIN)
+    made = write_part(files, out, Part(1, 2), PLAIN)
     with pytest.raises(MetadataError, match="write-2-of-2"):
-        join_parts(files, out, 2)
-    write_part(files, out, Part(2, 2))
+        join_parts(files, out, 2, PLAIN)
+    write_part(files, out, Part(2, 2), PLAIN)
     made[0].unlink()
     with pytest.raises(MetadataError, match="no whole file"):
-        join_parts(files, out, 2)
-    write_part(files, out, Part(1, 2))
-    assert len(join_parts(files, out, 2).frames) == 4
+        join_parts(files, out, 2, PLAIN)
+    write_part(files, out, Part(1, 2), PLAIN)
+    assert len(join_parts(files, out, 2, PLAIN).frames) == 4
 
 
 @pytest.mark.parametrize("content", [b"", b"[{}]", b"{}", b"[5]", b'[{"count": 1}]', b"\xff", b"[" * 100_000])
 def test_a_damaged_note_is_an_error(content: bytes, tmp_path: Path) -> None:
     files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(4)])
     for number in (1, 2):
-        (note,) = scan_part(files, tmp_path / "out", Part(number, 2))
+        (note,) = scan_part(files, tmp_path / "out", Part(number, 2), PLAIN)
     note.write_bytes(content)
     with pytest.raises((FormatError, MetadataError)):
-        write_part(files, tmp_path / "out", Part(1, 2))
+        write_part(files, tmp_path / "out", Part(1, 2), PLAIN)
 
 
 def test_a_note_of_too_few_frames_is_an_error(tmp_path: Path) -> None:
     files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(4)])
     for number in (1, 2):
-        (note,) = scan_part(files, tmp_path / "out", Part(number, 2))
+        (note,) = scan_part(files, tmp_path / "out", Part(number, 2), PLAIN)
     note.write_text(json.dumps(json.loads(note.read_bytes())[:1]))
     with pytest.raises(FormatError):
-        write_part(files, tmp_path / "out", Part(1, 2))
+        write_part(files, tmp_path / "out", Part(1, 2), PLAIN)
 
 
 def test_outputs_of_others_are_refused_by_every_step(tmp_path: Path) -> None:
@@ -135,9 +138,9 @@ def test_outputs_of_others_are_refused_by_every_step(tmp_path: Path) -> None:
     victim.write_bytes(b"precious")
     for step in (scan_part, write_part):
         with pytest.raises(OutputError, match="exists"):
-            step(files, out, Part(1, 2))
+            step(files, out, Part(1, 2), PLAIN)
     with pytest.raises(OutputError, match="exists"):
-        join_parts(files, out, 2)
+        join_parts(files, out, 2, PLAIN)
     assert tree(out) == {victim.name: b"precious"}
     in_parts(files, out, 2, overwrite=True)
     assert victim.read_bytes() != b"precious"
@@ -146,29 +149,30 @@ def test_outputs_of_others_are_refused_by_every_step(tmp_path: Path) -> None:
 def test_a_policy_that_refuses_the_series_refuses_its_parts(tmp_path: Path) -> None:
     files = write_series(tmp_path / "raw", [np.array([[0, 70000 * (i == 3)]], np.int32) for i in range(4)])
     for number in (1, 2):
-        scan_part(files, tmp_path / "out", Part(number, 2), policy="lossless")
+        scan_part(files, tmp_path / "out", Part(number, 2), SmvOptions(policy="lossless"))
     with pytest.raises(LimitError):
-        write_part(files, tmp_path / "out", Part(1, 2), policy="lossless")
+        write_part(files, tmp_path / "out", Part(1, 2), SmvOptions(policy="lossless"))
 
 
 def test_parts_share_the_folder_and_a_whole_run_does_not(tmp_path: Path) -> None:
     """The lock is shared among parts; a whole run of the same series is refused meanwhile, and takes nothing."""
-    from braggio.microed.conversion import conversion
 
     files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(4)])
     out = tmp_path / "out"
-    with conversion(files, out).begin(overwrite=False, shared=True) as staging:
-        scan_part(files, out, Part(1, 2))
+    with Conversion.of(files, out, PLAIN).begin(overwrite=False, shared=True) as staging:
+        scan_part(files, out, Part(1, 2), PLAIN)
         with pytest.raises(OutputError, match="under way"):
             convert_series(files, out)
         assert staging.path("scan-1-of-2.json").is_file()
-    scan_part(files, out, Part(2, 2))
-    threads = [threading.Thread(target=write_part, args=(files, out, Part(number, 2))) for number in (1, 2, 1, 2)]
+    scan_part(files, out, Part(2, 2), PLAIN)
+    threads = [
+        threading.Thread(target=write_part, args=(files, out, Part(number, 2), PLAIN)) for number in (1, 2, 1, 2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    join_parts(files, out, 2)
+    join_parts(files, out, 2, PLAIN)
     convert_series(files, tmp_path / "whole")
     assert tree(out) == tree(tmp_path / "whole")
 
@@ -177,8 +181,8 @@ def test_a_series_that_is_there_already(tmp_path: Path) -> None:
     files = write_series(tmp_path / "raw", [noisy(-100 - i, seed=i) for i in range(4)])
     convert_series(files, tmp_path)
     before = tree(tmp_path)
-    assert scan_part(files, tmp_path, Part(1, 2)) == write_part(files, tmp_path, Part(1, 2)) == []
-    assert len(join_parts(files, tmp_path, 2).frames) == 4
+    assert scan_part(files, tmp_path, Part(1, 2), PLAIN) == write_part(files, tmp_path, Part(1, 2), PLAIN) == []
+    assert len(join_parts(files, tmp_path, 2, PLAIN).frames) == 4
     assert tree(tmp_path) == before
 
 

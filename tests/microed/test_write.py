@@ -13,7 +13,7 @@ from makers import leginon_pixels, noisy, pixels, ser, tree, write_series
 
 import braggio
 from braggio._core import cpu_levels
-from braggio.errors import LimitError, MetadataError, OutputError
+from braggio.errors import LimitError, OptionError, OutputError
 from braggio.microed import convert_series, scan_series
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
@@ -275,5 +275,5 @@ def test_names_end_in_a_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", ".", "..", ".x", "a/b", "a\0b", "a\nb"])
 def test_names_that_are_no_file_names(tmp_path: Path, name: str) -> None:
     files = write_series(tmp_path / "raw", [noisy(-1)])
-    with pytest.raises(MetadataError, match="name: expected a file name"):
+    with pytest.raises(OptionError, match="name: expected a file name"):
         convert_series(files, tmp_path / "out", name=name)

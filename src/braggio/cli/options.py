@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from braggio.options import Kind, Option, Options
+
+    AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
 class UsageError(ValueError):
@@ -20,6 +26,69 @@ def add_actions(parser: argparse.ArgumentParser, actions: Actions) -> None:
         action = group.add_parser(name, help=text, description=text)
         add(action)
         add_reporting(action)
+
+
+def add_options(parser: argparse.ArgumentParser, options: type[Options], *, leave: Iterable[str] = ()) -> None:
+    """A flag for each option, under its own name; those in `leave` are the command's to add."""
+    from dataclasses import fields
+
+    from braggio.options import kind_of_each, option_of_each
+
+    kinds, abouts = kind_of_each(options), option_of_each(options)
+    groups: dict[str, Any] = {"": parser}
+    for each in fields(options):
+        about = abouts[each.name]
+        if each.name not in leave:
+            if about.group not in groups:
+                groups[about.group] = parser.add_argument_group(about.group)
+            _add_flag(groups[about.group], each.name, each.default, kinds[each.name], about)
+
+
+def _add_flag(group: Any, name: str, default: Any, kind: Kind, about: Option) -> None:
+    dashed = name.replace("_", "-")
+    if kind.type is bool:
+        flag = f"--no-{dashed}" if default else f"--{dashed}"
+        action = "store_false" if default else "store_true"
+        group.add_argument(flag, *about.flags, dest=name, action=action, default=None, help=about.help)
+        return
+    words: dict[str, Any] = {"type": _parser_of(kind, about)}
+    if kind.choices:
+        words = {"choices": kind.choices, "type": kind.type}
+    elif kind.length and isinstance(about.metavar, tuple):
+        words |= {"nargs": kind.length, "metavar": about.metavar}
+    else:
+        words["metavar"] = about.metavar or about.unit.upper() or ("TEXT" if kind.type is str else "N")
+    unit = f", {about.unit}" if about.unit else ""
+    shown = "" if default in (None, "") or kind.length else f" (default {default})"
+    group.add_argument(f"--{dashed}", *about.flags, dest=name, help=f"{about.help}{unit}{shown}", **words)
+
+
+def _parser_of(kind: Kind, about: Option) -> Callable[[str], Any]:
+    """A function of one word, whose name is what argparse calls the value in "invalid ... value"."""
+    import datetime
+
+    one: Callable[[str], Any] = datetime.datetime.fromisoformat if kind.type is datetime.datetime else kind.type
+    joined = kind.length and not isinstance(about.metavar, tuple)
+
+    def parse(text: str) -> Any:
+        if kind.optional and text == "auto":
+            return None
+        return tuple(map(one, text.split("x"))) if joined else one(text)
+
+    parse.__name__ = about.metavar if isinstance(about.metavar, str) and about.metavar else kind.type.__name__
+    return parse
+
+
+def options_of(arguments: argparse.Namespace, options: type[AnyOptions]) -> AnyOptions:
+    """The options that a command was given; those it was not given have their defaults.
+
+    Raises
+    ------
+    OptionError
+        A value is out of range.
+    """
+    found = {name: getattr(arguments, name, None) for name in options.names()}
+    return options.of({name: value for name, value in found.items() if value is not None})
 
 
 def add_reporting(parser: argparse.ArgumentParser) -> None:

@@ -7,11 +7,20 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import UsageError, add_durability, add_opening, add_overwriting, add_reporting, add_threads
+from braggio.cli.options import (
+    UsageError,
+    add_durability,
+    add_options,
+    add_overwriting,
+    add_reporting,
+    add_threads,
+    options_of,
+)
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
     from braggio.microed import FrameReport, Series, SeriesReport
+    from braggio.microed.options import SmvOptions
 
 EPILOG = """The offset is added to every pixel so that SMV, which has no signs, can hold it: LEGINON_OFFSET in the
 header, and the true zero of the pixels. IMAGE_PEDESTAL is what DIALS subtracts. Policies:
@@ -25,96 +34,30 @@ Example:
       --beam-center 1024 1020 --mrc
 """
 
-_GEOMETRY = (
-    ("--voltage", float, "KV", "accelerating voltage, kV; gives the wavelength"),
-    ("--wavelength", float, "A", "wavelength, angstrom"),
-    ("--distance", float, "MM", "sample to detector, mm"),
-    ("--pixel-size", float, "MM", "size of a pixel as stored (after binning), mm"),
-    ("--osc-start", float, "DEG", "angle at the start of the first frame, degrees"),
-    ("--osc-range", float, "DEG", "angle per frame, degrees; negative where the angles fall; not 0"),
-    ("--first-frame", int, "N", "frame number that --osc-start belongs to (default: the lowest)"),
-    ("--exposure-time", float, "S", "seconds per frame (default 1, reported: DIALS needs one)"),
-    ("--gain", float, "G", "ADU per electron"),
-    ("--two-theta", float, "DEG", "detector swing about the rotation axis, degrees"),
-    ("--beamline", str, "NAME", "BEAMLINE; dxtbx picks a detector class by it, for example CETAD_TUI"),
-)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio smv``."""
+    from braggio.microed.options import SmvOptions
+
     parser.add_argument(
         "series", nargs="+", metavar="SERIES", help="folders, files or patterns of .bin, .ser or .mrc files"
     )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the outputs")
-    pixels = parser.add_argument_group("pixels")
-    pixels.add_argument(
-        "--policy", choices=("leginon", "median", "lossless", "zero"), default="leginon", help="see below"
-    )
-    pixels.add_argument("--offset", type=_auto(int), metavar="N|auto", help="LEGINON_OFFSET instead of the policy's")
-    pixels.add_argument(
-        "--pedestal", type=_auto(float), metavar="N|auto", help="IMAGE_PEDESTAL instead of the policy's"
-    )
-    pixels.add_argument("--max-offset", type=int, default=2000, metavar="N", help="cut of the offset (default 2000)")
-    pixels.add_argument(
-        "--saturation", type=float, metavar="N", help="highest good count, for the trusted range printed"
-    )
-    pixels.add_argument("--mrc", "--mrc-too", action="store_true", help="also write each frame as MRC, exactly")
-    pixels.add_argument("--flip", action="store_true", help="reverse the order of the rows")
-    geometry = parser.add_argument_group("beam, detector, scan")
-    for name, kind, metavar, text in _GEOMETRY:
-        geometry.add_argument(name, type=kind, metavar=metavar, help=text)
-    geometry.add_argument(
-        "--beam-center", "--beam-center-px", nargs=2, type=float, metavar=("FAST", "SLOW"), help="beam centre, pixels"
-    )
-    geometry.add_argument(
-        "--beam-convention",
-        choices=("dxtbx", "leginon"),
-        default="dxtbx",
-        help="which of BEAM_CENTER_X, _Y is the fast axis",
-    )
-    geometry.add_argument("--binning", type=_binning, metavar="2x2", help="BIN")
-    geometry.add_argument(
-        "--date", type=_date, metavar="ISO", help="of the acquisition, UTC (default: time of the file)"
-    )
-    parser.add_argument("--name", metavar="NAME", help="of the outputs, in the place of the input's name; one series")
-    parser.add_argument(
-        "--fill-gaps", action="store_true", help="write a blank image for each missing frame: one sweep for DIALS"
-    )
-    parser.add_argument(
-        "--header-bytes", type=int, default=512, metavar="N", help="size of the SMV header (default 512)"
-    )
-    add_opening(parser)
+    add_options(parser, SmvOptions)
     add_threads(parser)
     add_overwriting(parser)
     add_durability(parser, moving=True)
     add_reporting(parser)
 
 
-def _auto(kind: Any) -> Any:
-    def convert(text: str) -> Any:
-        return None if text == "auto" else kind(text)
-
-    convert.__name__ = f"{kind.__name__} or auto"
-    return convert
-
-
-def _binning(text: str) -> tuple[int, int]:
-    x, y = text.split("x")
-    return int(x), int(y)
-
-
-def _date(text: str) -> Any:
-    import datetime
-
-    return datetime.datetime.fromisoformat(text)
-
-
 def run(arguments: argparse.Namespace, session: Session) -> None:
     """Convert every series found; one that fails does not stop the others."""
     from braggio.batch.sources import finish_removals
     from braggio.errors import MetadataError
+    from braggio.microed.options import SmvOptions
     from braggio.microed.series import files_of, group_series
 
+    options = options_of(arguments, SmvOptions)
     if arguments.move_source and not arguments.dry_run:
         finish_removals(Path(arguments.output))  # before what is left of a series passes for a shorter one
     files: list[Path] = []
@@ -123,7 +66,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             files += files_of(place)
     names: set[str] = set()
     found = group_series(dict.fromkeys(files))
-    if arguments.name is not None and len(found) > 1:
+    if options.name is not None and len(found) > 1:
         raise UsageError(f"--name: expected one series, found {len(found)}")
     for series in found:
         with session.item(input=series.prefix):
@@ -135,10 +78,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
                     found=series.name,
                 )
             names.add(series.name)
-            _convert(series, arguments, session)
+            _convert(series, options, arguments, session)
 
 
-def _convert(series: Series, arguments: argparse.Namespace, session: Session) -> None:
+def _convert(series: Series, options: SmvOptions, arguments: argparse.Namespace, session: Session) -> None:
     from braggio.batch.plan import inputs_of
     from braggio.batch.sources import move_source
     from braggio.errors import OutputError
@@ -153,39 +96,24 @@ def _convert(series: Series, arguments: argparse.Namespace, session: Session) ->
             gaps=series.gaps,
         )
         return
-    names = [option.strip("-").replace("-", "_") for option, *_ in _GEOMETRY] + ["binning", "date", "beam_convention"]
-    geometry = {name: value for name in names if (value := getattr(arguments, name)) is not None}
-    if arguments.beam_center is not None:
-        geometry["beam_center"] = tuple(arguments.beam_center)
     inputs = inputs_of(series.files)
     try:
         with session.progress(series.name) as progress:
             report = convert_series(
                 series,
                 arguments.output,
-                policy=arguments.policy,
-                offset=arguments.offset,
-                pedestal=arguments.pedestal,
-                max_offset=arguments.max_offset,
-                mrc=arguments.mrc,
-                flip=arguments.flip,
-                permissive=arguments.permissive,
                 overwrite=arguments.force or arguments.update,
                 durable=arguments.durable or arguments.move_source,
-                header_bytes=arguments.header_bytes,
-                saturation=arguments.saturation,
-                name=arguments.name,
-                fill_gaps=arguments.fill_gaps,
                 threads=arguments.nproc,
                 progress=progress,
-                **geometry,
+                **vars(options),
             )
     except OutputError as error:
         if not arguments.no_clobber or error.errno is not None:
             raise
         session.skipped(f"{series.name}: left alone, {error}", series=series.name)
         return
-    session.done(describe(report, arguments.saturation), **_facts(report, arguments.saturation))
+    session.done(describe(report, options.saturation), **_facts(report, options.saturation))
     if arguments.move_source:
         outputs = [*report.outputs, report.record]
         reason = move_source(Path(arguments.output), report.digest, inputs, outputs, lambda: losses(report))

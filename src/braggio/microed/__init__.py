@@ -9,15 +9,28 @@
 (2000, 1862, (1, 0))
 """
 
-from braggio.microed.convert import convert_series
-from braggio.microed.geometry import Geometry, wavelength
-from braggio.microed.hints import dials_line, xds_lines
-from braggio.microed.losses import losses
-from braggio.microed.policy import POLICIES, ZeroPoint, zero_point
-from braggio.microed.report import FrameReport, SeriesReport, record_name
-from braggio.microed.scan import scan_series
-from braggio.microed.series import Series, find_series
-from braggio.microed.verify import FrameCheck, verify_series
+from braggio.lazy import lookup
+
+_HOMES = {
+    "FrameCheck": "braggio.microed.verify",
+    "FrameReport": "braggio.microed.report",
+    "Geometry": "braggio.microed.geometry",
+    "POLICIES": "braggio.microed.policy",
+    "Series": "braggio.microed.series",
+    "SeriesReport": "braggio.microed.report",
+    "SmvOptions": "braggio.microed.options",
+    "ZeroPoint": "braggio.microed.policy",
+    "convert_series": "braggio.microed.convert",
+    "dials_line": "braggio.microed.hints",
+    "find_series": "braggio.microed.series",
+    "losses": "braggio.microed.losses",
+    "record_name": "braggio.microed.report",
+    "scan_series": "braggio.microed.scan",
+    "verify_series": "braggio.microed.verify",
+    "wavelength": "braggio.microed.geometry",
+    "xds_lines": "braggio.microed.hints",
+    "zero_point": "braggio.microed.policy",
+}
 
 __all__ = [
     "POLICIES",
@@ -26,6 +39,7 @@ __all__ = [
     "Geometry",
     "Series",
     "SeriesReport",
+    "SmvOptions",
     "ZeroPoint",
     "convert_series",
     "dials_line",
@@ -38,3 +52,26 @@ __all__ = [
     "xds_lines",
     "zero_point",
 ]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from braggio.microed.convert import convert_series as convert_series
+    from braggio.microed.geometry import Geometry as Geometry
+    from braggio.microed.geometry import wavelength as wavelength
+    from braggio.microed.hints import dials_line as dials_line
+    from braggio.microed.hints import xds_lines as xds_lines
+    from braggio.microed.losses import losses as losses
+    from braggio.microed.options import SmvOptions as SmvOptions
+    from braggio.microed.policy import POLICIES as POLICIES
+    from braggio.microed.policy import ZeroPoint as ZeroPoint
+    from braggio.microed.policy import zero_point as zero_point
+    from braggio.microed.report import FrameReport as FrameReport
+    from braggio.microed.report import SeriesReport as SeriesReport
+    from braggio.microed.report import record_name as record_name
+    from braggio.microed.scan import scan_series as scan_series
+    from braggio.microed.series import Series as Series
+    from braggio.microed.series import find_series as find_series
+    from braggio.microed.verify import FrameCheck as FrameCheck
+    from braggio.microed.verify import verify_series as verify_series
+
+__getattr__, __dir__ = lookup(__name__, _HOMES, __all__)

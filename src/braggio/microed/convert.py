@@ -2,38 +2,56 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from typing import Any
+from typing import Literal
 
 from braggio.batch.workers import Progress
-from braggio.microed.ahead import Ahead
-from braggio.microed.conversion import conversion
+from braggio.microed.conversion import Conversion
+from braggio.microed.options import SmvOptions
 from braggio.microed.policy import MAX_OFFSET
+from braggio.microed.publish import publish
 from braggio.microed.report import SeriesReport
 from braggio.microed.scan import Files, scan_frames
-from braggio.microed.write import write_frames
+from braggio.microed.write import FirstPass, write_frames
+from braggio.options import options_checked
 
 
+@options_checked
 def convert_series(
     files: Files,
-    outdir: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     *,
-    policy: str = "leginon",
+    voltage: float | None = None,
+    wavelength: float | None = None,
+    distance: float | None = None,
+    pixel_size: float | None = None,
+    osc_start: float | None = None,
+    osc_range: float | None = None,
+    first_frame: int | None = None,
+    exposure_time: float | None = None,
+    gain: float | None = None,
+    two_theta: float = 0.0,
+    beamline: str | None = None,
+    beam_center: tuple[float, float] | None = None,
+    beam_convention: Literal["dxtbx", "leginon"] = "dxtbx",
+    binning: tuple[int, int] = (1, 1),
+    date: datetime.datetime | None = None,
+    policy: Literal["leginon", "median", "lossless", "zero"] = "leginon",
     offset: int | None = None,
     pedestal: float | None = None,
     max_offset: int = MAX_OFFSET,
+    saturation: float | None = None,
     mrc: bool = False,
     flip: bool = False,
+    name: str | None = None,
+    fill_gaps: bool = False,
+    header_bytes: int = 512,
     permissive: bool = False,
     overwrite: bool = False,
     durable: bool = False,
-    header_bytes: int = 512,
-    saturation: float | None = None,
-    name: str | None = None,
-    fill_gaps: bool = False,
     threads: int = 1,
     progress: Progress | None = None,
-    **geometry: Any,
 ) -> SeriesReport:
     """Convert one series into SMV files with Leginon's offset and pedestal.
 
@@ -47,7 +65,7 @@ def convert_series(
     ----------
     files : Series, path-like or sequence of path-like
         One series: see `find_series`.
-    outdir : path-like
+    out : path-like
         Folder of the outputs; made when missing.
     policy : {'leginon', 'median', 'lossless', 'zero'}
         See `zero_point`.
@@ -78,8 +96,8 @@ def convert_series(
         Frames at once; the bytes written do not depend on it.
     progress : callable, optional
         Called with (frames done, frames) over both passes.
-    **geometry
-        Fields of `Geometry`: voltage, distance, pixel_size, osc_start, osc_range, beam_center, ...
+    voltage, wavelength, distance, pixel_size, osc_start, osc_range, beam_center, ...
+        Beam, detector and scan: see `Geometry`, which has the units.
 
     Returns
     -------
@@ -87,8 +105,10 @@ def convert_series(
 
     Raises
     ------
-    FormatError, MetadataError, GeometryError, LimitError
-        The inputs or parameters are not fit; nothing is left behind.
+    OptionError, GeometryError
+        An option cannot be so, or there is none of that name.
+    FormatError, MetadataError, LimitError
+        The inputs are not fit; nothing is left behind.
     OutputError
         The outputs exist, or cannot be written.
 
@@ -100,33 +120,17 @@ def convert_series(
     ...     print(report.offset, report.pedestal, [path.name for path in report.outputs][:2])
     2000 1862 ['demo_001.img', 'demo_002.img']
     """
-    todo = conversion(
-        files,
-        outdir,
-        policy=policy,
-        offset=offset,
-        pedestal=pedestal,
-        max_offset=max_offset,
-        mrc=mrc,
-        flip=flip,
-        permissive=permissive,
-        durable=durable,
-        header_bytes=header_bytes,
-        saturation=saturation,
-        name=name,
-        fill_gaps=fill_gaps,
-        **geometry,
-    )
-    if earlier := todo.earlier():
+    conversion = Conversion.of(files, out, SmvOptions.picked(locals()), durable=durable)
+    if earlier := conversion.earlier():
         return earlier
-    count = len(todo.task.frames.refs)
+    count = len(conversion.frames.refs)
 
     def advance(start: int) -> Progress | None:
         return None if progress is None else lambda done, _: progress(start + done, 2 * count)
 
-    with todo.begin(overwrite=overwrite) as staging:
-        ahead = Ahead(todo, staging)
-        scanned = scan_frames(todo.task.frames, ahead.measure, threads=threads, progress=advance(0))
-        task = todo.scanned(scanned)
-        reports = write_frames(task, scanned, staging, ahead=ahead.written, threads=threads, progress=advance(count))
-        return todo.publish(task, reports)
+    with conversion.begin(overwrite=overwrite):
+        first = FirstPass(conversion)
+        scanned = scan_frames(conversion.frames, first.measure, threads=threads, progress=advance(0))
+        conversion = conversion.scanned(scanned)
+        frames = write_frames(conversion, scanned, ahead=first.written, threads=threads, progress=advance(count))
+        return publish(conversion, frames)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
-from braggio.errors import GeometryError
+from braggio.errors import BraggioError, GeometryError
+from braggio.options import Options, option
 
 # CODATA 2018; h, e and c are exact.
 PLANCK = 6.62607015e-34  # J s
@@ -24,16 +25,6 @@ DEFAULT_EXPOSURE_TIME = 1.0  # s; dxtbx up to 3.12 opens no ADSC image without T
 
 # BEAMLINE values for which dxtbx takes a class of another detector, with another beam centre and no pedestal.
 FOREIGN_BEAMLINES = ("fake", "timepix_su")
-
-_POSITIVE = {
-    "voltage": "kV",
-    "wavelength": "angstrom",
-    "distance": "mm",
-    "pixel_size": "mm",
-    "exposure_time": "s",
-    "gain": "ADU/e",
-}
-BEAM_CONVENTIONS = ("dxtbx", "leginon")
 
 
 def wavelength(voltage: float) -> float:
@@ -61,7 +52,8 @@ def wavelength(voltage: float) -> float:
     >>> round(wavelength(200), 8), round(wavelength(300), 8)
     (0.02507934, 0.01968749)
     """
-    _require("voltage", voltage, positive=True, unit="kV")
+    if not 0 < voltage < math.inf:
+        raise GeometryError(field="voltage", expected="a positive number of kV", found=voltage)
     energy = ELEMENTARY_CHARGE * voltage * 1e3
     momentum = math.sqrt(2 * ELECTRON_MASS * energy * (1 + energy / (2 * ELECTRON_MASS * LIGHT_SPEED**2)))
     found = PLANCK / momentum * 1e10 if momentum > 0 else math.inf
@@ -70,21 +62,18 @@ def wavelength(voltage: float) -> float:
     return found
 
 
-def _require(name: str, value: float, *, unit: str, positive: bool = False, nonzero: bool = False) -> None:
-    good = math.isfinite(value) and (value > 0 or not positive) and (value != 0 or not nonzero)
-    if not good:
-        kind = "a positive number" if positive else "a number other than 0" if nonzero else "a finite number"
-        raise GeometryError(field=name, expected=f"{kind} of {unit}", found=value)
+def _beam(default: Any, help: str, **about: Any) -> Any:
+    return option(default, help, group="beam, detector, scan", **about)
 
 
-@dataclass(frozen=True)
-class Geometry:
+@dataclass(frozen=True, kw_only=True)
+class Geometry(Options):
     """Beam, detector and scan of one series; what is None is unknown.
 
     Attributes
     ----------
     voltage : float
-        kV. Alternatively
+        Accelerating voltage in kV; give this or `wavelength`.
     wavelength : float
         Angstrom.
     distance : float
@@ -97,60 +86,59 @@ class Geometry:
         Angle per frame, degrees; never 0. Negative when the angles fall from frame to frame: see `header_angle`.
     first_frame : int
         The frame number that `osc_start` belongs to; by default the lowest of the series.
-    beam_center : tuple of float
-        (fast, slow) in pixels from the corner of the first pixel.
-    beam_convention : {'dxtbx', 'leginon'}
-        How the header says it: dxtbx and DIALS read BEAM_CENTER_X as the slow and BEAM_CENTER_Y as the fast coordinate,
-        Leginon writes them the other way round.
     exposure_time : float
         Seconds per frame; TIME.
-    date : datetime
-        Of the acquisition. Without a time zone it is taken as UTC, as dxtbx reads it.
     gain : float
         ADU per electron.
-    binning : tuple of int
-        For BIN, for example (2, 2).
     two_theta : float
         Detector swing in degrees, right-handed about the rotation axis (+x of dxtbx). dxtbx ignores TWOTHETA:
         `dials_line` tells DIALS where the detector is.
     beamline : str
         For BEAMLINE. dxtbx picks a detector class by it: CETAD_TUI is one, and the names of classes that read other
         keys (fake, TIMEPIX_SU) are refused.
+    beam_center : tuple of float
+        (fast, slow) in pixels from the corner of the first pixel.
+    beam_convention : {'dxtbx', 'leginon'}
+        How the header says it: dxtbx and DIALS read BEAM_CENTER_X as the slow and BEAM_CENTER_Y as the fast coordinate,
+        Leginon writes them the other way round.
+    binning : tuple of int
+        For BIN, for example (2, 2).
+    date : datetime
+        Of the acquisition. Without a time zone it is taken as UTC, as dxtbx reads it.
     """
 
-    voltage: float | None = None
-    wavelength: float | None = None
-    distance: float | None = None
-    pixel_size: float | None = None
-    osc_start: float | None = None
-    osc_range: float | None = None
-    first_frame: int | None = None
-    beam_center: tuple[float, float] | None = None
-    beam_convention: str = "dxtbx"
-    exposure_time: float | None = None
-    date: datetime.datetime | None = None
-    gain: float | None = None
-    binning: tuple[int, int] = (1, 1)
-    two_theta: float = 0.0
-    beamline: str | None = None
+    error: ClassVar[type[BraggioError]] = GeometryError
+
+    voltage: float | None = _beam(None, "accelerating voltage, gives the wavelength", unit="kV", above=0)
+    wavelength: float | None = _beam(None, "wavelength", unit="angstrom", above=0)
+    distance: float | None = _beam(None, "sample to detector", unit="mm", above=0)
+    pixel_size: float | None = _beam(None, "size of a pixel as stored (after binning)", unit="mm", above=0)
+    osc_start: float | None = _beam(None, "angle at the start of the first frame", unit="degrees")
+    osc_range: float | None = _beam(
+        None, "angle per frame, negative where the angles fall", unit="degrees", nonzero=True
+    )
+    first_frame: int | None = _beam(None, "frame number that --osc-start belongs to (default: the lowest)")
+    exposure_time: float | None = _beam(
+        None, "exposure per frame (default 1, reported: DIALS needs one)", unit="s", above=0, below=1e300
+    )
+    gain: float | None = _beam(None, "gain", unit="ADU/e", above=0)
+    two_theta: float = _beam(0.0, "detector swing about the rotation axis", unit="degrees")
+    beamline: str | None = _beam(
+        None, "BEAMLINE; dxtbx picks a detector class by it, for example CETAD_TUI", metavar="NAME"
+    )
+    beam_center: tuple[float, float] | None = _beam(
+        None, "beam centre", unit="pixels", flags=("--beam-center-px",), metavar=("FAST", "SLOW")
+    )
+    beam_convention: Literal["dxtbx", "leginon"] = _beam("dxtbx", "which of BEAM_CENTER_X, _Y is the fast axis")
+    binning: tuple[int, int] = _beam((1, 1), "BIN", at_least=1, metavar="2x2")
+    date: datetime.datetime | None = _beam(
+        None, "time of the acquisition, UTC (default: time of the file)", metavar="ISO"
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.voltage is not None and self.wavelength is not None:
             raise GeometryError(field="wavelength", expected="a voltage or a wavelength", found="both")
-        for name, unit in _POSITIVE.items():
-            if getattr(self, name) is not None:
-                _require(name, getattr(self, name), positive=True, unit=unit)
-        for name in ("osc_start", "two_theta"):
-            if getattr(self, name) is not None:
-                _require(name, getattr(self, name), unit="degrees")
-        if self.exposure_time is not None and math.isinf(self.exposure_time * 1000):  # ACC_TIME has milliseconds
-            raise GeometryError(field="exposure_time", expected="one of a frame, s", found=self.exposure_time)
-        if self.osc_range is not None:
-            _require("osc_range", self.osc_range, nonzero=True, unit="degrees")
-        if self.beam_convention not in BEAM_CONVENTIONS:
-            raise GeometryError(
-                field="beam_convention", expected=" or ".join(BEAM_CONVENTIONS), found=repr(self.beam_convention)
-            )
         if self.beamline is not None and self.beamline.strip().lower() in FOREIGN_BEAMLINES:
             raise GeometryError(
                 "dxtbx would read the header as that of another detector",
@@ -158,13 +146,6 @@ class Geometry:
                 expected=f"another name than {' and '.join(FOREIGN_BEAMLINES)}",
                 found=repr(self.beamline),
             )
-        if len(self.binning) != 2 or any(factor < 1 for factor in self.binning):
-            raise GeometryError(field="binning", expected="two numbers of at least 1", found=self.binning)
-        if self.beam_center is not None:
-            if len(self.beam_center) != 2:
-                raise GeometryError(field="beam_center", expected="(fast, slow)", found=self.beam_center)
-            for value in self.beam_center:
-                _require("beam_center", value, unit="pixels")
 
     @property
     def electron_wavelength(self) -> float:

@@ -18,10 +18,11 @@ from braggio.batch.parts import Item, Part
 from braggio.batch.staging import Staging
 from braggio.errors import FormatError, MetadataError, about
 from braggio.kernels.stats import FrameStats
-from braggio.microed.conversion import Conversion, conversion
+from braggio.microed.conversion import Conversion
+from braggio.microed.options import SmvOptions
+from braggio.microed.publish import publish
 from braggio.microed.report import SeriesReport, frame_report
 from braggio.microed.scan import Files, scan_frames, series_frames
-from braggio.microed.task import Task
 from braggio.microed.write import write_frames
 
 
@@ -32,12 +33,13 @@ def frame_count(files: Files, *, permissive: bool = False) -> int:
 
 def scan_part(
     files: Files,
-    outdir: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     part: Part,
+    options: SmvOptions,
     *,
     overwrite: bool = False,
+    durable: bool = False,
     threads: int = 1,
-    **options: Any,
 ) -> list[Path]:
     """The first pass over a part of a series.
 
@@ -45,11 +47,12 @@ def scan_part(
     ----------
     files : Series, path-like or sequence of path-like
         The whole series.
-    outdir : path-like
+    out : path-like
         Folder of the outputs.
     part : Part
-    overwrite, threads, **options
-        Of `convert_series`; the same for every step of a series.
+    options : SmvOptions
+    overwrite, durable, threads
+        Of `convert_series`; as the options the same for every step of a series.
 
     Returns
     -------
@@ -61,63 +64,69 @@ def scan_part(
     BraggioError
         As `convert_series` does; the work of other parts stays.
     """
-    todo = conversion(files, outdir, **options)
-    if todo.earlier():
+    conversion = Conversion.of(files, out, options, durable=durable)
+    if conversion.earlier():
         return []
-    with todo.begin(overwrite=overwrite, shared=True) as staging:
-        frames = todo.task.frames
+    with conversion.begin(overwrite=overwrite, shared=True) as staging:
+        frames = conversion.frames
         scanned = scan_frames(frames, refs=part.of(frames.refs), threads=threads)
         return [_write(staging, part, "scan", [asdict(stats) for stats in scanned])]
 
 
 def write_part(
     files: Files,
-    outdir: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     part: Part,
+    options: SmvOptions,
     *,
     overwrite: bool = False,
+    durable: bool = False,
     threads: int = 1,
-    **options: Any,
 ) -> list[Path]:
     """The second pass over a part of a series, after the first over all of them.
 
     Parameters, returns and errors are those of `scan_part`; a MetadataError also when a part has not been scanned.
     """
-    todo = conversion(files, outdir, **options)
-    if todo.earlier():
+    conversion = Conversion.of(files, out, options, durable=durable)
+    if conversion.earlier():
         return []
-    with todo.begin(overwrite=overwrite, shared=True) as staging:
-        task, scanned = _scanned(todo, part)
-        refs = part.of(task.frames.refs)
-        reports = write_frames(task, part.of(scanned), staging, refs=refs, threads=threads)
-        names = [task.name(ref, suffix) for suffix in task.suffixes for ref in refs]
+    with conversion.begin(overwrite=overwrite, shared=True) as staging:
+        conversion, scanned = _scanned(conversion, part)
+        refs = part.of(conversion.frames.refs)
+        reports = write_frames(conversion, part.of(scanned), refs=refs, threads=threads)
+        names = [conversion.name(ref.number, suffix) for suffix in conversion.suffixes for ref in refs]
         return [*map(staging.path, names), _write(staging, part, "write", list(map(vars, reports)))]
 
 
 def join_parts(
-    files: Files, outdir: str | os.PathLike[str], count: int, *, overwrite: bool = False, **options: Any
+    files: Files,
+    out: str | os.PathLike[str],
+    count: int,
+    options: SmvOptions,
+    *,
+    overwrite: bool = False,
+    durable: bool = False,
 ) -> SeriesReport:
     """Give the files that all `count` parts have written their names, and write the record.
 
     Parameters, returns and errors are those of `convert_series`; a MetadataError when a part is not there.
     """
-    options.pop("threads", None)
-    todo = conversion(files, outdir, **options)
-    if earlier := todo.earlier():
+    conversion = Conversion.of(files, out, options, durable=durable)
+    if earlier := conversion.earlier():
         return earlier
-    with todo.begin(overwrite=overwrite, shared=True) as staging:
-        task, _ = _scanned(todo, Part(1, count))
-        reports = [report for part in Part(1, count).all() for report in _read(todo, part, "write", frame_report)]
-        for name in task.names(".img"):
-            if not staging.finished(name, task.smv_bytes):
+    with conversion.begin(overwrite=overwrite, shared=True) as staging:
+        conversion, _ = _scanned(conversion, Part(1, count))
+        frames = [frame for part in Part(1, count).all() for frame in _read(conversion, part, "write", frame_report)]
+        for name in conversion.names(".img"):
+            if not staging.finished(name, conversion.smv_bytes):
                 raise MetadataError("run the plan again", path=staging.path(name), field="part", found="no whole file")
-        return todo.publish(task, reports)
+        return publish(conversion, frames)
 
 
-def _scanned(todo: Conversion, part: Part) -> tuple[Task, list[FrameStats]]:
-    """The task with its zero point, and the statistics of all frames."""
-    found = [stats for each in part.all() for stats in _read(todo, each, "scan", _stats)]
-    return todo.scanned(found), found
+def _scanned(conversion: Conversion, part: Part) -> tuple[Conversion, list[FrameStats]]:
+    """The conversion with its zero point, and the statistics of all frames."""
+    found = [stats for each in part.all() for stats in _read(conversion, each, "scan", _stats)]
+    return conversion.scanned(found), found
 
 
 def _stats(row: dict[str, Any]) -> FrameStats:
@@ -139,9 +148,9 @@ def _write(staging: Staging, part: Part, step: str, rows: list[dict[str, Any]]) 
     return path
 
 
-def _read(todo: Conversion, part: Part, step: str, make: Callable[[dict[str, Any]], Item]) -> list[Item]:
+def _read(conversion: Conversion, part: Part, step: str, make: Callable[[dict[str, Any]], Item]) -> list[Item]:
     """What a part has noted, an item for each of its frames."""
-    path = _path(todo.staging, part, step)
+    path = _path(conversion.staging, part, step)
     with about(path):
         try:
             found = [make(row) for row in json.loads(path.read_bytes())]
@@ -149,7 +158,7 @@ def _read(todo: Conversion, part: Part, step: str, make: Callable[[dict[str, Any
             raise MetadataError("run the plan again", field="part", expected="a file", found="none") from error
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise FormatError(f"not what a part has found: {error}", field="part") from error
-        frames = len(part.of(todo.task.frames.refs))
+        frames = len(part.of(conversion.frames.refs))
         if len(found) != frames:
             raise FormatError(field="frames of the part", expected=frames, found=len(found))
         return found

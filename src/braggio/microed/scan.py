@@ -149,9 +149,10 @@ def as_series(files: Files) -> Series:
     return series
 
 
-def series_frames(files: Files, **options: Any) -> Frames:
+def series_frames(files: Files, *, permissive: bool = False, flip: bool = False) -> Frames:
     """Every frame of a series; a single file may hold several, numbered from 1."""
     series = as_series(files)
+    options = {"permissive": permissive, **({"flip": True} if flip else {})}
     first = formats.open(os.fspath(series.files[0]), **options)
     if first.nframes > 1 and len(series) > 1:
         raise MetadataError(
@@ -214,7 +215,8 @@ def scan_series(
     low_fraction: float = LOW_FRACTION,
     threads: int = 1,
     progress: Progress | None = None,
-    **options: Any,
+    permissive: bool = False,
+    flip: bool = False,
 ) -> list[FrameStats]:
     """Minimum, maximum, mean, standard deviation and low quantile of every frame, in one streaming pass.
 
@@ -228,8 +230,10 @@ def scan_series(
         Frames at once; the results do not depend on it.
     progress : callable, optional
         Called with (frames done, frames).
-    **options
-        For opening the files, for example ``permissive=True``.
+    permissive : bool
+        Accept bytes after the frames.
+    flip : bool
+        Reverse the order of the rows.
 
     Returns
     -------
@@ -246,4 +250,5 @@ def scan_series(
     def moments(group: Sequence[OpenFrame], streams: Sequence[Stream], scratch: Scratch) -> list[dict[str, Any]]:
         return scan(streams, moments=True, low_fraction=low_fraction, scratch=scratch)
 
-    return scan_frames(series_frames(files, **options), moments, threads=threads, progress=progress)
+    frames = series_frames(files, permissive=permissive, flip=flip)
+    return scan_frames(frames, moments, threads=threads, progress=progress)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from braggio.batch.plan import Task, inputs_of
 from braggio.batch.work import Made, Manner, Recipe
 from braggio.errors import BraggioError, MetadataError
-from braggio.recipes.planned import Planned, arguments_of, counts_of, in_steps, part_of
+from braggio.recipes.planned import Planned, counts_of, in_steps, part_of
+
+if TYPE_CHECKING:
+    from braggio.microed.options import SmvOptions
 
 
 def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
     from braggio.microed.series import files_of, group_series
 
+    _options(params)  # a misspelt name is told now, not when the plan is run
     files = dict.fromkeys(file for place in places for file in files_of(place))
     found = group_series(files)
     if "name" in params and len(found) > 1:
@@ -28,8 +31,8 @@ def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
 def _run(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.microed import convert_series
 
-    how = {**_params(task), "overwrite": manner.overwrite, "durable": manner.durable}
-    report = convert_series(_files(task), out, **how)
+    options, threads = _options(task.params)
+    report = convert_series(_files(task), out, threads=threads, **vars(manner), **vars(options))
     return Made([*report.outputs, report.record], report.warnings)
 
 
@@ -48,16 +51,16 @@ def _part(task: Task, out: Path, manner: Manner, *, step: str) -> Made:
     from braggio.microed import parts
 
     make = {"scan": parts.scan_part, "write": parts.write_part}[step]
-    how = {**_params(task), "overwrite": manner.overwrite, "durable": manner.durable}
-    return Made(make(_files(task), out, part_of(task), **how))
+    options, threads = _options(task.params)
+    return Made(make(_files(task), out, part_of(task), options, threads=threads, **vars(manner)))
 
 
 def _join(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.microed.parts import join_parts
 
     _, count = counts_of(task)
-    how = {**_params(task), "overwrite": manner.overwrite, "durable": manner.durable}
-    report = join_parts(_files(task), out, count, **how)
+    options, _ = _options(task.params)
+    report = join_parts(_files(task), out, count, options, **vars(manner))
     return Made([*report.outputs, report.record], report.warnings)
 
 
@@ -65,12 +68,12 @@ def _files(task: Task) -> list[str]:
     return [each.path for each in task.inputs]
 
 
-def _params(task: Task) -> dict[str, Any]:
-    """Of `convert_series`; a date is ISO text, for JSON has none."""
-    params = {name: value for name, value in task.params.items() if name not in ("part", "parts")}
-    if isinstance(params.get("date"), str):
-        params["date"] = datetime.datetime.fromisoformat(params["date"])
-    return arguments_of(params)
+def _options(params: Mapping[str, Any]) -> tuple[SmvOptions, int]:
+    """Options of a task, and its threads."""
+    from braggio.microed.options import SmvOptions
+
+    named = {name: value for name, value in params.items() if name not in ("part", "parts", "threads")}
+    return SmvOptions.of(named), int(params.get("threads", 1))
 
 
 def _loses(task: Task, out: Path) -> str:

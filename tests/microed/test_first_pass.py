@@ -12,7 +12,7 @@ import pytest
 from makers import leginon_pixels, noisy, ser, tree, write_series
 
 from braggio.errors import FormatError, LimitError
-from braggio.microed import ahead, convert_series
+from braggio.microed import convert_series, write
 from braggio.microed.conversion import Conversion
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
@@ -61,9 +61,9 @@ def test_the_same_files_as_two_readings(
 
 def written_ahead(monkeypatch: pytest.MonkeyPatch, *arguments: Any, **options: Any) -> set[int]:
     """Numbers of the frames that a conversion writes in its first pass."""
-    passes: list[ahead.Ahead] = []
-    begin = ahead.Ahead.__init__
-    monkeypatch.setattr(ahead.Ahead, "__init__", lambda self, *given: (passes.append(self), begin(self, *given))[1])
+    passes: list[write.FirstPass] = []
+    begin = write.FirstPass.__init__
+    monkeypatch.setattr(write.FirstPass, "__init__", lambda self, *given: (passes.append(self), begin(self, *given))[1])
     convert_series(*arguments, **options)
     monkeypatch.undo()
     return {ref.number for each in passes for ref in each.written}
