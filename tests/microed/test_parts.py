@@ -27,15 +27,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 PLAIN = SmvOptions()
 
 
-def in_parts(files: Any, out: Path, count: int, order: Sequence[int] | None = None, **options: Any) -> None:
+def in_parts(
+    files: Any, out: Path, count: int, order: Sequence[int] | None = None, overwrite: bool = False, **options: Any
+) -> None:
     """All steps, the parts in any order."""
-    numbers = order or range(1, count + 1)
+    numbers, how = order or range(1, count + 1), {"overwrite": overwrite}
     for step in (scan_part, write_part):
         for number in numbers:
-            made = step(files, out, Part(number, count), SmvOptions(**options))
+            made = step(files, out, Part(number, count), SmvOptions(**options), **how)
             assert made
             assert all(path.is_file() for path in made)
-    join_parts(files, out, count, SmvOptions(**options))
+    join_parts(files, out, count, SmvOptions(**options), **how)
 
 
 @settings(max_examples=25, deadline=None)

@@ -152,7 +152,7 @@ def as_series(files: Files) -> Series:
 def series_frames(files: Files, *, permissive: bool = False, flip: bool = False) -> Frames:
     """Every frame of a series; a single file may hold several, numbered from 1."""
     series = as_series(files)
-    options = {"permissive": permissive, **({"flip": True} if flip else {})}
+    options: dict[str, Any] = {"permissive": permissive, **({"flip": True} if flip else {})}
     first = formats.open(os.fspath(series.files[0]), **options)
     if first.nframes > 1 and len(series) > 1:
         raise MetadataError(
