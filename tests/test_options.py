@@ -112,7 +112,10 @@ def test_ranges_in_words(about: Option, words: str) -> None:
     assert about.range("number") == words
 
 
-FUNCTIONS = [(braggio.microed.convert_series, braggio.microed.SmvOptions)]
+FUNCTIONS = [
+    (braggio.microed.convert_series, braggio.microed.SmvOptions),
+    (braggio.laue.find_spots, braggio.laue.SpotOptions),
+]
 
 
 @pytest.mark.parametrize(("function", "options"), FUNCTIONS, ids=lambda each: getattr(each, "__name__", ""))

@@ -14,7 +14,7 @@ from makers import entries
 
 from braggio.batch.parts import Part
 from braggio.errors import BraggioError, FormatError, LimitError, MetadataError, OutputError
-from braggio.laue import Options, find_spots
+from braggio.laue import SpotOptions, find_spots
 from braggio.laue.parts import PartOptions, join_parts, masks_part, part_counts, stats_part
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 
 def told(output: Path, **params: Any) -> PartOptions:
     own = {name: params.pop(name) for name in ("dataset", "mask", "memory", "threads", "overwrite") if name in params}
-    return PartOptions(output, Options(**params), **own)
+    return PartOptions(output, SpotOptions(**params), **own)
 
 
 def in_parts(source: Path, output: Path, bands: int, blocks: int, **params: Any) -> tuple[str, ...]:

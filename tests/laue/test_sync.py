@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from braggio.formats.mccd_h5 import FrameRecord, laser_states
-from braggio.laue.options import Options
+from braggio.laue.options import SpotOptions
 from braggio.laue.sync import block_warnings, blocks, check_angles, pairs
 from braggio.laue.threshold import threshold_map
 
@@ -54,7 +54,7 @@ def test_laser_states_of_every_spelling():
 )
 def test_n_removed_is_exact_decimal(n, frames, removed):
     """29 % of 100 is 29, though 100 * 0.29 is 28.999999999999996."""
-    assert Options(n=n).n_removed(frames) == removed
+    assert SpotOptions(n=n).n_removed(frames) == removed
 
 
 @settings(max_examples=300, deadline=None)

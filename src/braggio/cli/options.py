@@ -60,7 +60,9 @@ def _add_flag(group: Any, name: str, default: Any, kind: Kind, about: Option) ->
         words["metavar"] = about.metavar or about.unit.upper() or ("TEXT" if kind.type is str else "N")
     unit = f", {about.unit}" if about.unit else ""
     shown = "" if default in (None, "") or kind.length else f" (default {default})"
-    group.add_argument(f"--{dashed}", *about.flags, dest=name, help=f"{about.help}{unit}{shown}", **words)
+    letters = [flag for flag in about.flags if not flag.startswith("--")]
+    flags = [*letters, f"--{dashed}", *(flag for flag in about.flags if flag not in letters)]
+    group.add_argument(*flags, dest=name, help=f"{about.help}{unit}{shown}", **words)
 
 
 def _parser_of(kind: Kind, about: Option) -> Callable[[str], Any]:

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_durability, add_reporting, positive
+from braggio.cli.options import add_durability, add_options, add_reporting, options_of, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -22,75 +22,19 @@ Example:
   braggio spots scan__mccd.h5 -S pairs -n 20
 """
 
-# Options of `find_spots` that have the name of their argument.
-_SAME = (
-    *("method", "n", "cutoff", "erosions", "dilations", "structure", "angles", "sync", "compression"),
-    *("label_structure", "min_pixels", "min_std", "unbiased", "saturation", "centres", "split"),
-)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``braggio spots``: lu_hdf2spots' letters, names and defaults, then our own."""
     parser.add_argument("file", metavar="FILE__mccd.h5", help="frames in HDF5")
-    add = parser.add_argument
-    add("-o", "--output", metavar="FO", help="output file (HDF5) name (default: file__spots.h5)")
-    add(
-        "-m",
-        "--method",
-        default="n_removed",
-        metavar="METHOD",
-        help="n_removed (default) or kruskal: background estimate",
-    )
-    add(
-        "-n",
-        "--n",
-        type=float,
-        default=25.0,
-        metavar="N",
-        help="percent of largest values to leave out (default and 0: 25)",
-    )
-    add(
-        "-A",
-        "--alpha",
-        type=float,
-        default=None,
-        metavar="ALPHA",
-        help="level of the Kruskal-Wallis test (default 0.05)",
-    )
-    add("-c", "--cutoff", type=float, default=3.0, metavar="CUTOFF", help="cutoff of the masks (default 3.0)")
-    add("-e", "--erosions", type=int, default=1, metavar="N_EROSIONS", help="number of erosions (default 1)")
-    add("-d", "--dilations", type=int, default=2, metavar="N_DILATIONS", help="number of dilations (default 2)")
-    add("-s", "--structure", default="2,2", metavar="STRUCTURE", help="rank,connectivity (default 2,2)")
-    add(
-        "-a",
-        "--angles",
-        type=int,
-        default=10,
-        metavar="ANGLES",
-        help="fewest distinct angles; 0: no check (default 10)",
-    )
-    add(
-        "-S", "--sync", default="none", metavar="SYNC", help="none (default), pairs or blocks: frames that share a mask"
-    )
-    add(
-        "-C",
-        "--compression",
-        default="gzip",
-        metavar="COMPRESSION",
-        help="gzip (default), lzf, none, bitshuffle, zstd, blosc2",
-    )
-    own = parser.add_argument_group("beyond lu_hdf2spots").add_argument
+    from braggio.laue.options import SpotOptions
+
+    parser.add_argument("-o", "--output", metavar="FO", help="output file (HDF5) name (default: file__spots.h5)")
+    add_options(parser, SpotOptions)
+    own = parser.add_argument_group("input and work").add_argument
     own("--dataset", metavar="PATH", help="of the frames in the file")
     own("--mask", metavar="FILE", help="detector mask (.npy, .h5 or an image): non-zero pixels are never in a spot")
-    own("--label-structure", metavar="STRUCTURE", help="of the labels (default: that of -s)")
-    own("--min-pixels", type=int, default=1, metavar="N", help="leave out smaller spots (default 1)")
-    own("--min-std", type=float, default=0.0, metavar="STD", help="leave out pixels whose std is less (default 0)")
-    own("--unbiased", action="store_true", help="undo what trimming does to avg and std of a Gaussian background")
-    own("--saturation", type=float, metavar="N", help="count saturated pixels of each spot, from this value on")
-    own("--centres", action="store_true", help="also weighted centres and sigma_I")
-    own("--split", action="store_true", help="split merged spots at their local maxima")
-    own("--no-masks", action="store_true", help="labels and spots only, no mask arrays")
     own("--memory", type=_bytes, metavar="SIZE", help="bytes to stay within, as 2G (default: a quarter of RAM)")
     own("-j", "--threads", type=positive, default=1, metavar="N", help="threads (default 1); same results for any N")
     own("-f", "--force", "--overwrite", action="store_true", help="replace an existing output")
@@ -115,16 +59,15 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 
     from braggio.batch.staging import durably
     from braggio.errors import BraggioError
-    from braggio.laue import Options, default_output, find_spots
+    from braggio.laue import SpotOptions, default_output, find_spots
     from braggio.laue.spots import check_output
 
-    options = _options(arguments)
     try:
-        Options(**options)
+        options = options_of(arguments, SpotOptions)
     except BraggioError as error:
         print(f"braggio spots: error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    if arguments.alpha is not None and arguments.method != "kruskal":
+    if arguments.alpha is not None and options.method != "kruskal":
         session.warn("-A is of no use without -m kruskal")
     output = arguments.output or default_output(arguments.file)
     check_output(arguments.file, output, overwrite=arguments.force)  # `durably` would not
@@ -143,15 +86,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             progress=None
             if progress is None
             else (lambda stage, done, total: progress(done, total) if stage == "spots" else None),
-            **options,
+            **vars(options),
         )
     report = replace(report, output=os.fspath(output))
     session.done(describe(report), **_facts(report))
-
-
-def _options(arguments: argparse.Namespace) -> dict[str, Any]:
-    options = {name: getattr(arguments, name) for name in _SAME}
-    return options | {"masks": not arguments.no_masks, "alpha": 0.05 if arguments.alpha is None else arguments.alpha}
 
 
 def read_mask(path: str) -> Any:

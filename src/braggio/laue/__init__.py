@@ -9,17 +9,24 @@
 (1, 5)
 """
 
-from braggio.formats.spots_h5 import read_spots
-from braggio.laue.convert import ConversionReport, mccd_to_hdf5
-from braggio.laue.options import Options
-from braggio.laue.report import SpotReport
-from braggio.laue.spots import default_output, find_spots
-from braggio.laue.stats import PixelStats, pixel_stats
+from braggio.lazy import lookup
+
+_HOMES = {
+    "ConversionReport": "braggio.laue.convert",
+    "PixelStats": "braggio.laue.stats",
+    "SpotOptions": "braggio.laue.options",
+    "SpotReport": "braggio.laue.report",
+    "default_output": "braggio.laue.spots",
+    "find_spots": "braggio.laue.spots",
+    "mccd_to_hdf5": "braggio.laue.convert",
+    "pixel_stats": "braggio.laue.stats",
+    "read_spots": "braggio.formats.spots_h5",
+}
 
 __all__ = [
     "ConversionReport",
-    "Options",
     "PixelStats",
+    "SpotOptions",
     "SpotReport",
     "default_output",
     "find_spots",
@@ -27,3 +34,17 @@ __all__ = [
     "pixel_stats",
     "read_spots",
 ]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from braggio.formats.spots_h5 import read_spots as read_spots
+    from braggio.laue.convert import ConversionReport as ConversionReport
+    from braggio.laue.convert import mccd_to_hdf5 as mccd_to_hdf5
+    from braggio.laue.options import SpotOptions as SpotOptions
+    from braggio.laue.report import SpotReport as SpotReport
+    from braggio.laue.spots import default_output as default_output
+    from braggio.laue.spots import find_spots as find_spots
+    from braggio.laue.stats import PixelStats as PixelStats
+    from braggio.laue.stats import pixel_stats as pixel_stats
+
+__getattr__, __dir__ = lookup(__name__, _HOMES, __all__)

@@ -14,7 +14,7 @@ from braggio._core import BitMask, SpotPass
 from braggio.formats.mccd_h5 import FrameRecord
 from braggio.formats.spots_h5 import MASK_ARRAYS, empty_columns
 from braggio.kernels.label import begin_end
-from braggio.laue.options import Options
+from braggio.laue.options import SpotOptions
 from braggio.laue.stack import FrameWindow, Stack
 from braggio.laue.stats import PixelStats
 from braggio.laue.sync import Groups
@@ -44,7 +44,7 @@ class MaskPass:
 
     Attributes
     ----------
-    options : Options
+    options : SpotOptions
     stack : Stack or FrameWindow
     groups : Groups
         The frames of each mask.
@@ -66,7 +66,7 @@ class MaskPass:
         As streams that HDF5 takes.
     """
 
-    options: Options
+    options: SpotOptions
     stack: FrameSource
     groups: Groups
     stats: PixelStats
@@ -179,7 +179,7 @@ def _payloads(found: Mapping[str, Any], group: int, members: NDArray[np.int64]) 
     return payloads
 
 
-def saturation_of(options: Options, record: FrameRecord, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+def saturation_of(options: SpotOptions, record: FrameRecord, dtype: np.dtype[Any]) -> NDArray[Any] | None:
     """The value from which a pixel is saturated: as given, else the detector's, else the top of an integer dtype."""
     top = math.inf if dtype.kind == "f" else np.iinfo(dtype).max
     level = min(record.saturated or top, top) if options.saturation is None else options.saturation

@@ -25,7 +25,7 @@ from braggio.formats.mccd_h5 import open_frames
 from braggio.formats.spots_h5 import column_names, read_info
 from braggio.laue.archive import Archive, writing
 from braggio.laue.masks import Found
-from braggio.laue.options import Options
+from braggio.laue.options import SpotOptions
 from braggio.laue.provenance import identity
 from braggio.laue.search import Search
 from braggio.laue.stack import MIN_BAND, FileStack, FrameWindow, RowBand, available_memory, free_bytes
@@ -42,14 +42,14 @@ class PartOptions:
     ----------
     output : Path
         The file that is made in the end.
-    options : Options
+    options : SpotOptions
     dataset, mask, memory, threads
         As of `find_spots`.
     overwrite, durable : bool
     """
 
     output: Path
-    options: Options
+    options: SpotOptions
     dataset: str | None = None
     mask: ArrayLike | None = None
     memory: int | None = None

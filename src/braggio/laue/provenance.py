@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.formats.mccd_h5 import FrameRecord
-from braggio.laue.options import Options
+from braggio.laue.options import SpotOptions
 from braggio.laue.stats import PixelStats
 
 
@@ -25,7 +25,7 @@ class Provenance:
 
     Attributes
     ----------
-    options : Options
+    options : SpotOptions
     record : FrameRecord
     stats : PixelStats
         As shown to the user.
@@ -39,7 +39,7 @@ class Provenance:
         Pixels that a detector mask leaves out.
     """
 
-    options: Options
+    options: SpotOptions
     record: FrameRecord
     stats: PixelStats
     shape: tuple[int, int, int]
@@ -107,7 +107,7 @@ class Provenance:
 
 
 def identity(
-    options: Options,
+    options: SpotOptions,
     record: FrameRecord,
     shape: tuple[int, int, int],
     name: str | None,

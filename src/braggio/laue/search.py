@@ -17,7 +17,7 @@ from braggio.formats.spots_h5 import MASK_ARRAYS, MemoryWriter, SpotsWriter
 from braggio.kernels.label import begin_end
 from braggio.kernels.mask import packed
 from braggio.laue.masks import MUCH_MASKED, Found, FrameSource, MaskPass, saturation_of
-from braggio.laue.options import Options
+from braggio.laue.options import SpotOptions
 from braggio.laue.provenance import Provenance
 from braggio.laue.report import SpotReport
 from braggio.laue.stats import PixelStats
@@ -55,7 +55,7 @@ class Search:
 
     Parameters
     ----------
-    options : Options
+    options : SpotOptions
     record : FrameRecord
     shape : tuple of int
         Frames, rows, columns.
@@ -69,7 +69,7 @@ class Search:
 
     def __init__(
         self,
-        options: Options,
+        options: SpotOptions,
         record: FrameRecord,
         shape: tuple[int, int, int],
         *,

@@ -7,17 +7,18 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio.errors import FormatError, MetadataError
 from braggio.formats.mccd_h5 import FrameRecord, laser_states, open_frames
-from braggio.laue.options import Options
+from braggio.laue.options import SpotOptions
 from braggio.laue.stack import MemoryStack, Progress, Stack, available_memory, open_stack
 from braggio.laue.sync import blocks, require_laser
 from braggio.laue.threshold import threshold_map
+from braggio.options import options_checked
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,11 @@ def gaussian_trim(removed: float) -> tuple[float, float]:
     return -h, math.sqrt(1 - z * h - h * h)
 
 
+@options_checked
 def pixel_stats(
     source: str | os.PathLike[str] | ArrayLike,
     *,
-    method: str = "n_removed",
+    method: Literal["n_removed", "kruskal"] = "n_removed",
     n: float = 25.0,
     alpha: float = 0.05,
     angle: ArrayLike | None = None,
@@ -122,8 +124,8 @@ def pixel_stats(
     ------
     FormatError, MetadataError
         The input is not fit.
-    LimitError, UnsupportedError
-        A parameter is not.
+    LimitError, OptionError
+        An option is not.
 
     Examples
     --------
@@ -132,7 +134,7 @@ def pixel_stats(
     >>> stats.avg.tolist(), stats.n_removed, stats.arg.tolist()
     ([[11.0]], 1, [[3]])
     """
-    options = Options(method=method, n=n, alpha=alpha, angles=0)
+    options = SpotOptions(method=method, n=n, alpha=alpha, angles=0)
     if not isinstance(source, (str, os.PathLike)):
         frames = frames_array(source)
         record = array_record(frames.shape[0], angle, laser_on)
@@ -171,7 +173,7 @@ def array_record(frames: int, angle: ArrayLike | None, laser_on: ArrayLike | Non
 def stack_stats(
     stack: Stack,
     record: FrameRecord,
-    options: Options,
+    options: SpotOptions,
     band_bytes: int,
     threads: int,
     progress: Progress | None = None,

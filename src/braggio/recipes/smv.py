@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from braggio.batch.plan import Task, inputs_of
 from braggio.batch.work import Made, Manner, Recipe
 from braggio.errors import BraggioError, MetadataError
+from braggio.options import require_known
 from braggio.recipes.planned import Planned, counts_of, in_steps, part_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def _options(params: Mapping[str, Any]) -> tuple[SmvOptions, int]:
     """Options of a task, and its threads."""
     from braggio.microed.options import SmvOptions
 
-    named = {name: value for name, value in params.items() if name not in ("part", "parts", "threads")}
+    require_known(params, (*SmvOptions.names(), "threads", "part", "parts"))
+    named = {name: value for name, value in params.items() if name in SmvOptions.names()}
     return SmvOptions.of(named), int(params.get("threads", 1))
 
 

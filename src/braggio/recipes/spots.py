@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from braggio.batch.plan import Task
 from braggio.batch.staging import durably
 from braggio.batch.work import Made, Manner, Recipe
 from braggio.errors import BraggioError
+from braggio.options import require_known
 from braggio.recipes.planned import Planned, counts_of, file_tasks, in_steps, part_of
 
 if TYPE_CHECKING:
+    from braggio.laue import SpotOptions
     from braggio.laue.parts import PartOptions
+
+
+_WORK = ("dataset", "mask", "memory", "threads")  # parameters of the work that are no options
+
+
+def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
+    """A task per file of frames."""
+    _options(params)  # a misspelt name is told now, not when the plan is run
+    return file_tasks("spots", ("__mccd.h5", ".h5", ".hdf5"), places, params)
+
+
+def _options(params: Mapping[str, Any]) -> tuple[SpotOptions, dict[str, Any]]:
+    """Options of a task, and where its frames are and how it works."""
+    from braggio.laue import SpotOptions
+
+    known = {name: params[name] for name in _WORK if name in params}
+    require_known(params, (*SpotOptions.names(), *_WORK, "part", "parts"))
+    options = {name: value for name, value in params.items() if name in SpotOptions.names()}
+    return SpotOptions.of(options), known
 
 
 def _run(task: Task, out: Path, manner: Manner) -> Made:
@@ -22,8 +42,9 @@ def _run(task: Task, out: Path, manner: Manner) -> Made:
 
     (target,) = _outputs(task, out)
     out.mkdir(parents=True, exist_ok=True)
+    options, work = _options(task.params)
     with durably(target, overwrite=manner.overwrite, durable=manner.durable) as place:
-        report = find_spots(task.inputs[0].path, place, overwrite=manner.overwrite, **task.params)
+        report = find_spots(task.inputs[0].path, place, overwrite=manner.overwrite, **vars(options), **work)
     return Made([target], report.warnings)
 
 
@@ -43,40 +64,38 @@ def _split(task: Task, frames: int) -> list[Task]:
     return in_steps(task, [("stats", bands), ("masks", blocks)]) if blocks > 1 else [task]
 
 
-def _told(task: Task, out: Path, manner: Manner) -> PartOptions:
-    from braggio.laue import Options
+def _part_options(task: Task, out: Path, manner: Manner) -> PartOptions:
     from braggio.laue.parts import PartOptions
 
-    params = {name: value for name, value in task.params.items() if name not in ("part", "parts")}
-    own = {name: params.pop(name) for name in ("dataset", "mask", "memory", "threads") if name in params}
+    options, work = _options(task.params)
     (target,) = _outputs(task, out)
-    return PartOptions(target, Options(**params), **own, overwrite=manner.overwrite, durable=manner.durable)
+    return PartOptions(target, options, **work, overwrite=manner.overwrite, durable=manner.durable)
 
 
 def _stats(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.laue.parts import stats_part
 
-    return Made(stats_part(task.inputs[0].path, part_of(task), _told(task, out, manner)))
+    return Made(stats_part(task.inputs[0].path, part_of(task), _part_options(task, out, manner)))
 
 
 def _masks(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.laue.parts import masks_part
 
     bands, _ = counts_of(task)
-    return Made(masks_part(task.inputs[0].path, part_of(task), _told(task, out, manner), bands=bands))
+    return Made(masks_part(task.inputs[0].path, part_of(task), _part_options(task, out, manner), bands=bands))
 
 
 def _join(task: Task, out: Path, manner: Manner) -> Made:
     from braggio.laue.parts import join_parts
 
     bands, blocks = counts_of(task)
-    warnings = join_parts(task.inputs[0].path, _told(task, out, manner), bands=bands, blocks=blocks)
+    warnings = join_parts(task.inputs[0].path, _part_options(task, out, manner), bands=bands, blocks=blocks)
     return Made(_outputs(task, out), warnings)
 
 
 RECIPE = Planned(
     Recipe(_run, _outputs),
-    partial(file_tasks, "spots", ("__mccd.h5", ".h5", ".hdf5")),
+    _tasks,
     "braggio.laue",
     split=_split,
     steps={  # each knows the output of its own search
