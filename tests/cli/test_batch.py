@@ -84,12 +84,22 @@ def test_max_time_leaves_work_and_says_so(plan, run):
     assert "3 left" in out
 
 
-def test_an_unknown_parameter_is_a_failed_task(raw, tmp_path, run):
-    run("plan", "smv", raw, "-o", tmp_path / "out", "-p", tmp_path / "p.jsonl", "volltage=200")
-    code, _, err = run("run", tmp_path / "p.jsonl", "--engine", "none")
-    assert code == 1
-    assert err.count("volltage") == 3
-    assert run("status", tmp_path / "p.jsonl")[0] == 75
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["smv", "volltage=200"], "volltage: no such option; did you mean voltage?"),
+        (["smv", "voltage=-200"], "voltage: expected a positive number of kV, found -200"),
+        (["smv", "policy=legion"], "policy: did you mean leginon?: expected leginon or median"),
+        (["smw"], "recipe: did you mean smv?"),
+    ],
+)
+def test_wrong_parameters_are_told_when_a_plan_is_made(raw, tmp_path, run, words, message):
+    """Wrong usage at once, with the nearest name; a plan that must fail is not written."""
+    recipe, *params = words
+    code, _, err = run("plan", recipe, raw, "-o", tmp_path / "out", "-p", tmp_path / "p.jsonl", *params)
+    assert code == 2
+    assert message in err
+    assert not (tmp_path / "p.jsonl").exists()
 
 
 @pytest.mark.parametrize("words", [["--engine", "abacus"], ["--shard", "5/4"], ["--shard", "auto"]])

@@ -69,7 +69,7 @@ def test_watch_moves(tmp_path, run):
 def test_convert_and_spots(durable, tmp_path, run):
     """The same files, and the same refusals."""
     (tmp_path / "a.mrc").write_bytes(mrc(np.arange(12, dtype=np.int16).reshape(3, 4)))
-    assert run("convert", tmp_path / "a.mrc", "-F", "npy", "-o", tmp_path / "out", *durable)[0] == 1
+    assert run("convert", tmp_path / "a.mrc", "-F", "npy", "-o", tmp_path / "out", *durable)[0] == 2
     assert run("convert", tmp_path / "a.mrc", "-F", "tia_raw", "-o", tmp_path / "out", *durable)[0] == 0
     assert len(tree(tmp_path / "out")) == 1
     code, _, err = run("convert", tmp_path / "a.mrc", "-F", "tia_raw", "-o", tmp_path / "out", *durable)

@@ -145,3 +145,51 @@ def test_words_that_cannot_be_meant_together_are_wrong_usage(tmp_path, monkeypat
     for words in (["convert"], ["convert", "a.bin"], ["pickle2cbf", "a.bin", "b.bin", "-o", "x.cbf"]):
         assert main(words) == 2
     assert main(["convert", "a.bin", "-F", "mrc"]) == 1
+
+
+def test_a_misspelt_command_names_the_nearest(run):
+    code, out, err = run("smw", "raw")
+    assert (code, out) == (2, "")
+    assert err == "braggio: error: no command 'smw'; did you mean smv?\n"
+
+
+def test_options_are_not_shortened(run, demo_copy, tmp_path):
+    """A new option must not change what a script means."""
+    with pytest.raises(SystemExit, match="2"):
+        run("smv", demo_copy[0].parent, "-o", tmp_path / "out", "--volt", "200")
+    assert not (tmp_path / "out").exists()
+
+
+def braggio_process(*words, **options):
+    return subprocess.Popen([sys.executable, "-m", "braggio", *map(str, words)], stderr=subprocess.PIPE, **options)
+
+
+def test_a_full_disk_under_standard_output(demo_copy):
+    """One line and the exit code of outputs; the file that was asked about is not blamed."""
+    with open("/dev/full", "wb") as full, braggio_process("info", demo_copy[0], stdout=full) as process:
+        err = process.stderr.read().decode()
+    assert process.returncode == 5
+    assert err == "braggio: error: standard output: No space left on device\n"
+
+
+def test_a_pipe_that_nobody_reads(demo_copy):
+    """As any program: ended by SIGPIPE, without a word."""
+    read, write = os.pipe()
+    os.close(read)
+    with braggio_process("info", demo_copy[0], stdout=write) as process:
+        os.close(write)
+        err = process.stderr.read()
+    assert (process.returncode, err) == (-signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_at_any_moment(demo_copy, tmp_path, number):
+    """While modules are imported too, where an exception of ours would come out as an ImportError."""
+    for moment in (0.06, 0.08, 0.1, 0.15, 0.2, 0.3):
+        command = ("smv", demo_copy[0].parent, "-o", tmp_path / str(moment), "--voltage", "200")
+        with braggio_process(*command, stdout=subprocess.DEVNULL) as process:
+            time.sleep(moment)
+            process.send_signal(number)
+            err = process.stderr.read().decode()
+        assert process.returncode in (0, -number), err
+        assert "Traceback" not in err or "site.py" in err  # the interpreter itself was still starting

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from laue import made, reference
 
-from braggio.errors import DataWarning, FormatError, LimitError, MetadataError, OutputError, UnsupportedError
+from braggio.errors import (
+    DataWarning,
+    FormatError,
+    LimitError,
+    MetadataError,
+    OptionError,
+    OutputError,
+    UnsupportedError,
+)
 from braggio.formats.hdf5 import ChunkedStack
 from braggio.formats.mccd_h5 import open_frames
 from braggio.laue import default_output, find_spots, pixel_stats, read_spots
@@ -369,8 +377,8 @@ def test_default_output_names():
         ({"cutoff": float("inf")}, LimitError),
         ({"erosions": -1}, LimitError),
         ({"dilations": -1}, LimitError),
-        ({"structure": "3,1"}, OptionError),
-        ({"structure": "two"}, OptionError),
+        ({"structure": "3,1"}, UnsupportedError),
+        ({"structure": "two"}, UnsupportedError),
         ({"method": "median"}, OptionError),
         ({"sync": "all"}, OptionError),
         ({"compression": "rar"}, OptionError),

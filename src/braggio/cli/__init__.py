@@ -67,6 +67,14 @@ def _help() -> str:
     )
 
 
+def _no_command(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, COMMANDS, 1)
+    hint = f"did you mean {near[0]}?" if near else "'braggio --help' lists them"
+    return f"braggio: error: no command {name!r}; {hint}\n"
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command.
 
@@ -86,9 +94,18 @@ def main(argv: list[str] | None = None) -> int:
         print(f"braggio {__version__}" if name == "--version" else _help(), end="\n" if name == "--version" else "")
         return 0
     if name not in COMMANDS:
-        problem = f"braggio: error: no command {name!r}\n" if name else ""
-        print(f"{problem}{_help()}", end="", file=sys.stderr)
+        print(_no_command(name) if name else _help(), end="", file=sys.stderr)
         return 2
+    import signal
+
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the session takes it: no traceback of an import
+    try:
+        return _run(name, words[1:])
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _run(name: str, words: list[str]) -> int:
     import argparse  # here, because it costs --help a third of its time
     from importlib import import_module
 
@@ -99,11 +116,12 @@ def main(argv: list[str] | None = None) -> int:
         description=f"{text[0].upper()}{text[1:]}.",
         epilog=getattr(module, "EPILOG", None),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a new option must not change what a script means
     )
     module.add_arguments(parser)
     # Parameters like voltage=200 may stand after options; argparse cannot do that together with subcommands.
     parse = parser.parse_intermixed_args if getattr(module, "INTERMIXED", False) else parser.parse_args
-    arguments = parse(words[1:])
+    arguments = parse(words)
     from braggio.cli.session import run_command
 
     return run_command(module.run, arguments)

@@ -62,10 +62,22 @@ def _target(arguments: argparse.Namespace) -> tuple[Any, Path | None, Path]:
     output = Path(arguments.output)
     promised = None if output.is_dir() else formats.by_suffix(str(output))
     if promised is not None and len(arguments.files) == 1:
-        return formats.named(arguments.format) if arguments.format else promised, output, output.parent
+        return _named(arguments.format) if arguments.format else promised, output, output.parent
     if not arguments.format:
         raise UsageError("give the output format with -F, see --list")
-    return formats.named(arguments.format), None, output
+    return _named(arguments.format), None, output
+
+
+def _named(name: str) -> Any:
+    """A format that can be written."""
+    from braggio import formats
+    from braggio.options import require_choice
+
+    try:
+        require_choice("--format", name, [each.name for each in formats.formats() if each.write is not None])
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return formats.named(name)
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

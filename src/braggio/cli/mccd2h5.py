@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from braggio.cli.options import add_reporting, positive
+from braggio.cli.options import add_reporting, add_threads
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -20,9 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("log", metavar="SCAN.log", help="log of Lauecollect, one line per image")
     parser.add_argument("-o", "--output", metavar="FO", help="output file (default: SCAN__mccd.h5)")
     parser.add_argument("-p", "--path", metavar="DIR", help="folder of the raw images (default: that of the log)")
-    parser.add_argument(
-        "-j", "--threads", type=positive, default=1, metavar="N", help="threads (default 1); same bytes for any N"
-    )
+    add_threads(parser)
     parser.add_argument("-f", "--force", "--overwrite", action="store_true", help="replace an existing output")
     add_reporting(parser)
 

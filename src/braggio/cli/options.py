@@ -23,7 +23,7 @@ def add_actions(parser: argparse.ArgumentParser, actions: Actions) -> None:
     """The actions of a command, each with options of its own."""
     group = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, (text, add, _) in actions.items():
-        action = group.add_parser(name, help=text, description=text)
+        action = group.add_parser(name, help=text, description=text, allow_abbrev=False)
         add(action)
         add_reporting(action)
 
@@ -140,7 +140,13 @@ def add_opening(parser: argparse.ArgumentParser) -> None:
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """How many frames at once."""
     parser.add_argument(
-        "-j", "--nproc", type=positive, default=1, metavar="N", help="threads (default 1); same bytes for any N"
+        "-j",
+        "--threads",
+        "--nproc",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="threads (default 1); same bytes for any N",
     )
 
 

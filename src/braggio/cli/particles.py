@@ -251,7 +251,7 @@ def _batches(arguments: argparse.Namespace, session: Session, options: dict[str,
         report = make(
             overwrite=arguments.force or arguments.update,
             durable=arguments.durable,
-            threads=arguments.nproc,
+            threads=arguments.threads,
             progress=progress,
         )
         session.done(_outcome(report), **_facts(report))

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_reporting, positive
+from braggio.cli.options import UsageError, add_reporting, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -42,10 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, session: Session) -> None:
     """Write the plan."""
     from braggio.batch.plan import make_plan
+    from braggio.errors import GeometryError, LimitError, OptionError
     from braggio.recipes import tasks_of
 
     places, params = split_parameters(arguments.places)
-    plan = make_plan(arguments.output, tasks_of(arguments.recipe, places, params, split=arguments.split))
+    try:
+        tasks = tasks_of(arguments.recipe, places, params, split=arguments.split)
+    except (OptionError, GeometryError, LimitError) as error:  # wrong usage, as a misspelt flag is
+        raise UsageError(str(error)) from None
+    plan = make_plan(arguments.output, tasks)
     if arguments.plan is None:
         _print(plan.to_text(), session)
         return

@@ -23,6 +23,10 @@ DONE, FAILED, USAGE, REFUSED, OUTPUT, RESUMABLE = 0, 1, 2, 4, 5, 75
 SCHEMA = "braggio/1"
 
 
+class PrintError(OSError):
+    """Standard output took nothing more."""
+
+
 class Session:
     """What a command talks to: lines for people or JSON events, failures, progress.
 
@@ -42,9 +46,9 @@ class Session:
     def event(self, kind: str, text: str, **facts: Any) -> None:
         """Something happened: `text` for people, `facts` for programs."""
         if self.json:
-            print(_json({"schema": SCHEMA, "event": kind, **facts}), flush=True)
+            _print(_json({"schema": SCHEMA, "event": kind, **facts}))
         elif text and not self.quiet:
-            print("\n".join(map(_shown, text.split("\n"))), flush=True)
+            _print("\n".join(map(_shown, text.split("\n"))))
 
     def done(self, text: str, **facts: Any) -> None:
         """An item is done."""
@@ -71,7 +75,7 @@ class Session:
         """Errors of braggio and of the system inside are counted, not raised."""
         try:
             yield
-        except BrokenPipeError:  # nobody reads what we print
+        except (BrokenPipeError, PrintError):  # nobody reads what we print
             raise
         except (BraggioError, OSError, ValueError, MemoryError) as error:
             self.failed(error, **facts)
@@ -112,6 +116,16 @@ class Session:
         """The last line of JSON output."""
         if self.json:
             self.event("summary", "", **self.counts, exit_code=self.code)
+
+
+def _print(text: str) -> None:
+    """To standard output; an error of it is none of the item that is at work."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise PrintError(error.errno, error.strerror) from None
 
 
 class _Pace:
@@ -203,44 +217,70 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class _Terminated(BaseException):
-    """SIGTERM, as an exception that unwinds like a keyboard interrupt."""
+class _Stopped(BaseException):
+    """SIGINT or SIGTERM, as an exception that unwinds, so that part files go."""
 
 
-def _terminate(number: int, frame: Any) -> None:
-    raise _Terminated
+class _Signals:
+    """Signals that stop a command, noted and raised.
+
+    Noted, because an exception raised while a compiled module is being imported comes out as an ImportError.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _stop(self, number: int, frame: Any) -> None:
+        self.received = number
+        raise _Stopped
+
+    def restore(self) -> None:
+        """Handlers as they were."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 def run_command(run: Callable[[argparse.Namespace, Session], None], arguments: argparse.Namespace) -> int:
     """Run a command within a session; returns its exit code.
 
-    Both signals unwind, so that part files go, and are raised again, so that the caller sees what stopped us.
+    Signals unwind, and are raised again, so that the caller sees what stopped us.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: names of files may be any bytes
-    session = Session(arguments)
-    previous = signal.signal(signal.SIGTERM, _terminate)
+    session, signals = Session(arguments), _Signals()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", DataWarning)
             warnings.showwarning = session.warn
             with session.item():
                 run(arguments, session)
+        if signals.received is not None:  # what it became was counted as a failure of an item
+            return _raise_again(signals.received)
         session.summary()
         sys.stdout.flush()
         return session.code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at exit
-        return FAILED
-    except KeyboardInterrupt:
-        return _raise_again(signal.SIGINT)
-    except _Terminated:
-        return _raise_again(signal.SIGTERM)
+        _silence_stdout()
+        return _raise_again(signal.SIGPIPE)
+    except OSError as error:  # of standard output: all other errors belong to an item
+        _silence_stdout()
+        print(f"braggio: error: standard output: {error.strerror}", file=sys.stderr)
+        return OUTPUT
+    except BaseException:
+        if signals.received is None:
+            raise
+        return _raise_again(signals.received)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        signals.restore()
 
 
-def _raise_again(number: signal.Signals) -> int:
+def _silence_stdout() -> None:
+    """What is still to be flushed goes nowhere: the interpreter would complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _raise_again(number: int) -> int:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     return 128 + number

@@ -104,7 +104,7 @@ def _convert(series: Series, options: SmvOptions, arguments: argparse.Namespace,
                 arguments.output,
                 overwrite=arguments.force or arguments.update,
                 durable=arguments.durable or arguments.move_source,
-                threads=arguments.nproc,
+                threads=arguments.threads,
                 progress=progress,
                 **vars(options),
             )

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_durability, add_options, add_reporting, options_of, positive
+from braggio.cli.options import add_durability, add_options, add_reporting, add_threads, options_of
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own("--dataset", metavar="PATH", help="of the frames in the file")
     own("--mask", metavar="FILE", help="detector mask (.npy, .h5 or an image): non-zero pixels are never in a spot")
     own("--memory", type=_bytes, metavar="SIZE", help="bytes to stay within, as 2G (default: a quarter of RAM)")
-    own("-j", "--threads", type=positive, default=1, metavar="N", help="threads (default 1); same results for any N")
+    add_threads(parser)
     own("-f", "--force", "--overwrite", action="store_true", help="replace an existing output")
     add_durability(parser)
     add_reporting(parser)
@@ -169,6 +169,7 @@ def main(argv: list[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(
         prog="lu_hdf2spots",
+        allow_abbrev=False,
         description="Find spots on Laue frames.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

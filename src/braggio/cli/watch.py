@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from braggio.cli.plan import split_parameters
     from braggio.cli.run import tell
     from braggio.errors import DataWarning, MetadataError
+    from braggio.options import require_choice
     from braggio.recipes import RECIPES, perform, tasks_of, whole
 
     warnings.simplefilter("ignore", DataWarning)  # outcomes tell them
@@ -67,6 +68,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         raise MetadataError(field="parameter", expected="NAME=VALUE", found=repr(places[0]))
     patience = Patience(arguments.settle, arguments.series_timeout, arguments.frames)
 
+    require_choice("recipe", arguments.recipe, RECIPES)
     told: set[str] = set()
 
     def find() -> list[Task]:
@@ -84,8 +86,6 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
                 session.warn(f"{arguments.folder} is looked at again: {error}")
             return []
 
-    if arguments.recipe not in RECIPES:
-        raise MetadataError(field="recipe", expected=" or ".join(RECIPES), found=repr(arguments.recipe))
     if arguments.move_source:
         finish_removals(Path(arguments.output))  # before what is left of a series passes for a shorter one
     watch = Watch(find, whole, patience, series=RECIPES[arguments.recipe].series)

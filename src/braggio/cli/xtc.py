@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import add_reporting, positive
+from braggio.cli.options import add_reporting, add_threads
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -159,9 +159,7 @@ def _add_dump(parser: argparse.ArgumentParser) -> None:
         "-a", "--attributes-level", type=int, default=0, metavar="N", help="with -c: 2 adds help and type"
     )
     parser.add_argument("-e", "--expert-level", type=int, default=0, metavar="N", help="with -c: 1 shows all")
-    parser.add_argument(
-        "-j", "--nproc", type=positive, default=1, metavar="N", help="threads (default 1); same bytes for any N"
-    )
+    add_threads(parser)
     parser.add_argument("-f", "--force", action="store_true", help="replace images of another dump")
 
 
@@ -185,7 +183,7 @@ def _dump(arguments: argparse.Namespace, session: Session) -> None:
         session.warn("input.cfg is a psana configuration and not used")
     found = Run(files, skip_bad=len(files) > 1)
     with session.progress(options.address) as progress:
-        report = dump_run(found, options, overwrite=arguments.force, threads=arguments.nproc, progress=progress)
+        report = dump_run(found, options, overwrite=arguments.force, threads=arguments.threads, progress=progress)
     for message in report.failed:
         session.failed(message)
     session.done(describe_dump(report), **_dump_facts(report))

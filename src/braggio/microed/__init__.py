@@ -23,7 +23,7 @@ _HOMES = {
     "convert_series": "braggio.microed.convert",
     "dials_line": "braggio.microed.hints",
     "find_series": "braggio.microed.series",
-    "losses": "braggio.microed.losses",
+    "losses": "braggio.microed.recovery",
     "record_name": "braggio.microed.report",
     "scan_series": "braggio.microed.scan",
     "verify_series": "braggio.microed.verify",
@@ -60,11 +60,11 @@ if TYPE_CHECKING:
     from braggio.microed.geometry import wavelength as wavelength
     from braggio.microed.hints import dials_line as dials_line
     from braggio.microed.hints import xds_lines as xds_lines
-    from braggio.microed.losses import losses as losses
     from braggio.microed.options import SmvOptions as SmvOptions
     from braggio.microed.policy import POLICIES as POLICIES
     from braggio.microed.policy import ZeroPoint as ZeroPoint
     from braggio.microed.policy import zero_point as zero_point
+    from braggio.microed.recovery import losses as losses
     from braggio.microed.report import FrameReport as FrameReport
     from braggio.microed.report import SeriesReport as SeriesReport
     from braggio.microed.report import record_name as record_name

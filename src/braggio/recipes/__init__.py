@@ -8,6 +8,7 @@ from typing import Any
 from braggio.batch.plan import Task
 from braggio.batch.work import Outcome, Recipe, carry_out
 from braggio.errors import BraggioError, MetadataError, UnsupportedError
+from braggio.options import require_choice
 from braggio.recipes import matching, particles, smv, spots, xtc
 from braggio.recipes.planned import Planned, arguments_of
 
@@ -43,8 +44,10 @@ def tasks_of(recipe: str, places: Sequence[str], params: Mapping[str, Any], *, s
 
     Raises
     ------
+    OptionError
+        There is no such recipe, or no parameter of a name, or a value is out of range.
     MetadataError
-        There is no such recipe, or no input; `split` is not at least 1.
+        There is no input; `split` is not at least 1.
     UnsupportedError
         The tasks of this recipe cannot be split.
 
@@ -54,8 +57,7 @@ def tasks_of(recipe: str, places: Sequence[str], params: Mapping[str, Any], *, s
     >>> [task.name for task in tasks_of("smv", [str(path) for path in braggio.demo_files()], {"voltage": 200})]
     ['demo']
     """
-    if recipe not in RECIPES:
-        raise MetadataError(field="recipe", expected=" or ".join(RECIPES), found=repr(recipe))
+    require_choice("recipe", recipe, RECIPES)
     planned = RECIPES[recipe]
     tasks = list(planned.tasks(places, params))
     if split is None:

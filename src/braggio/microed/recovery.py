@@ -1,4 +1,4 @@
-"""Whether raw frames can be made again, byte for byte, from what was made of them."""
+"""Recovery of raw frames, byte for byte, from what was made of them."""
 
 from __future__ import annotations
 
