@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import braggio
+from braggio.options import table_of
+
 # The demo series lacks a frame, and the examples that convert it are told so.
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 
@@ -34,3 +37,23 @@ def test_the_first_two_commands_of_the_readme():
     """Releases are checked by running these two as they stand."""
     commands = [text.strip() for _, text in blocks(README, "sh")]
     assert commands[:2] == ["pip install . && braggio demo", "pip install '.[test]' && pytest"]
+
+
+TABLES = [
+    (page, name, text)
+    for page in PAGES
+    for name, text in re.findall(
+        r"<!-- options: (\S+) -->\n(.*?)<!-- end of options -->", page.read_text(encoding="utf-8"), re.DOTALL
+    )
+]
+
+
+@pytest.mark.parametrize(("page", "name", "text"), TABLES, ids=[name for _, name, _ in TABLES])
+def test_tables_of_options_are_made_from_their_fields(page, name, text):
+    """A changed default or line of help changes the page too."""
+    package, options = name.split(".")
+    assert text == table_of(getattr(getattr(braggio, package), options)), page
+
+
+def test_every_system_shows_its_options():
+    assert {name for _, name, _ in TABLES} >= {"microed.SmvOptions", "laue.SpotOptions"}

@@ -319,3 +319,16 @@ def _is_number(value: Any, kind: type) -> bool:
     except (TypeError, ValueError, OverflowError):
         return False
     return not isinstance(value, str)
+
+
+def table_of(options: type[Options]) -> str:
+    """The options as a Markdown table: name, default, what it is. Pages of the documentation hold these tables."""
+    defaults = options()
+    rows = ["| option | default | |", "|---|---|---|"]
+    for name, about in option_of_each(options).items():
+        kind = kind_of_each(options)[name]
+        default = getattr(defaults, name)
+        shown = "" if default is None else f"`{str(default).lower() if kind.type is bool else default}`"
+        choices = f": {', '.join(f'`{choice}`' for choice in kind.choices)}" if kind.choices else ""
+        rows.append(f"| `{name}` | {shown} | {about.help}{f', {about.unit}' if about.unit else ''}{choices} |")
+    return "\n".join(rows) + "\n"
