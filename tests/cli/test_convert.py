@@ -184,6 +184,28 @@ def test_view_draws_every_frame(run, stack, demo_copy, tmp_path):
     assert run("view", stack, "-o", picture, "-f", "--most", "2")[0] == 0
 
 
+def test_view_of_one_frame_has_beam_rings_and_scale(run, tmp_path):
+    assert run("demo", "-o", tmp_path / "demo")[0] == 0
+    code, out, _ = run("view", tmp_path / "demo" / "demo_001.img", "-o", tmp_path / "a.svg")
+    assert code == 0 and "a.svg: " in out
+    text = (tmp_path / "a.svg").read_text()
+    for word in ("demo_001.img", "beam", "resolution", "column (pixels)", "row (pixels)"):
+        assert f">{word}<" in text
+    assert text.count(" Å<") == 4
+
+
+def test_view_checks_the_picture_before_it_reads(run, stack, tmp_path):
+    """The frames do not exist: the picture is what is refused."""
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    for name, message in {
+        "mine.png": "File exists",
+        "a.gif": "expected .png or .svg, found .gif",
+        "none/a.png": "No such file or directory",
+    }.items():
+        code, _, err = run("view", tmp_path / "absent.mrc", "-o", tmp_path / name)
+        assert code != 0 and f"{name}: " in err and message in err and "absent" not in err
+
+
 def test_no_picture_replaces_its_frames(run, stack):
     before = stack.read_bytes()
     code, _, err = run("view", stack, "-o", stack, "-f")

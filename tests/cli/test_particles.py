@@ -32,7 +32,8 @@ def test_info(maker, capsys) -> None:
     assert done["particles"] == 3 and done["stacks"] == 1 and done["defaults"]["CtfBfactor"] == 0
     for name in ("s.png", "p.png"):
         assert (maker.folder / name).read_bytes().startswith(b"\x89PNG")
-    assert main(["particles", "info", "p.star", "--plot", "p.png"]) != 0  # it exists
+    assert main(["particles", "info", "p.star", "--sheet", "new.png", "--plot", "p.png"]) != 0  # it exists
+    assert not (maker.folder / "new.png").exists()
 
 
 def test_check(maker, capsys) -> None:

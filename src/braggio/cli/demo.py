@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     from braggio.cli.smv import describe
     from braggio.microed import convert_series, verify_series
     from braggio.microed.demo import demo_files
-    from braggio.plots.contact_sheet import tile, write_contact_sheet
+    from braggio.plots.contact_sheet import TILE_CONTRAST, draw_sheet, tile
 
     folder = Path(arguments.output)
     with session.progress("demo") as progress:
@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
             note = f"frame {frame.number}  {frame.osc_start:+.1f} deg  clipped {frame.clipped_low + frame.clipped_high}"
             tiles.append(tile(stack.read(0), note, size=256, marks=frame.low_positions + frame.high_positions))
     sheet = folder / f"{report.name}.png"
-    write_contact_sheet(sheet, tiles, size=256, overwrite=True)
+    title = f"Demo series: {TILE_CONTRAST}; circles: clipped pixels"
+    draw_sheet(sheet, tiles, size=256, title=title, overwrite=True)
     checked = f"{good} of {len(report.frames)} frames verified against the raw pixels"
     text = f"{describe(report)}\n  {checked}\n  picture  {sheet}"
     session.done(text, folder=folder, picture=sheet, offset=report.offset, pedestal=report.pedestal, verified=good)

@@ -211,7 +211,7 @@ def _tables(arguments: argparse.Namespace, session: Session, make: Any) -> None:
         raise UsageError("several results would have the same output; their configurations need different names")
     if arguments.plot and len(arguments.results) > 1:
         raise UsageError(f"plot takes one result, not {len(arguments.results)}")
-    _keep_plot(arguments)
+    _check_plot(arguments)
     if several:
         os.makedirs(arguments.output, exist_ok=True)
     for path, target in zip(arguments.results, targets, strict=True):
@@ -223,14 +223,12 @@ def _tables(arguments: argparse.Namespace, session: Session, make: Any) -> None:
                 _one_table(arguments, session, result, path, target, make)
 
 
-def _keep_plot(arguments: argparse.Namespace) -> None:
-    """Refuse a picture that exists before anything is written."""
-    import errno
+def _check_plot(arguments: argparse.Namespace) -> None:
+    """Refuse a picture that could not be written before anything else is."""
+    from braggio.plots.figure import check_picture
 
-    from braggio.errors import OutputError
-
-    if arguments.plot and not arguments.force and os.path.lexists(arguments.plot):
-        raise OutputError(errno=errno.EEXIST, path=arguments.plot)
+    if arguments.plot:
+        check_picture(arguments.plot, overwrite=arguments.force)
 
 
 def _target(folder: str, path: str) -> str:
@@ -356,7 +354,7 @@ def _merge(arguments: argparse.Namespace, session: Session) -> None:
         write_table(arguments.output, table, overwrite=arguments.force)
         session.done(f"{arguments.output}: {table.n} particles", output=arguments.output, particles=table.n)
         return
-    _keep_plot(arguments)
+    _check_plot(arguments)
     partial = merge_partials(arguments.files, allow_identical=arguments.allow_identical)
     count = partial.accumulator.count
     if arguments.plot and not partial.accumulator.bins:

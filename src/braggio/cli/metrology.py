@@ -101,13 +101,16 @@ def cbf_to_slac(session: Session, file: str, output: str, force: bool) -> None:
 
 
 def _show(arguments: argparse.Namespace, session: Session) -> None:
-    from braggio.plots.detector import write_outlines
+    from braggio.plots.detector import draw_outlines
+    from braggio.plots.figure import check_picture
     from braggio.xfel.metrology import panel_facts
 
-    panels, per_sensor = _panels(arguments.file, arguments.order)
     output = arguments.output or (None if session.json else f"{Path(arguments.file).stem}.png")
     if output:
-        write_outlines(output, outlines(panels, per_sensor), title=Path(arguments.file).name, overwrite=arguments.force)
+        check_picture(output, overwrite=arguments.force)
+    panels, per_sensor = _panels(arguments.file, arguments.order)
+    if output:
+        draw_outlines(output, outlines(panels, per_sensor), title=Path(arguments.file).name, overwrite=arguments.force)
     text = f"{output or arguments.file}: {len(panels)} panel(s)"
     session.done(text, input=arguments.file, output=output, panels=panel_facts(panels))
 

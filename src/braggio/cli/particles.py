@@ -152,6 +152,10 @@ def _read(arguments: argparse.Namespace, *, strict: bool = True) -> Particles:
 
 
 def _info(arguments: argparse.Namespace, session: Session) -> None:
+    from braggio.plots.figure import check_picture
+
+    for picture in filter(None, (arguments.sheet, arguments.plot)):
+        check_picture(picture, overwrite=arguments.force)
     table = _read(arguments, strict=False)
     facts = dict(table.describe())
     lines = [f"{', '.join(table.files)}: {table.n} particles in {len(table.stacks)} stacks"]
@@ -171,7 +175,7 @@ def _info(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _sheet(table: Particles, arguments: argparse.Namespace) -> str:
-    from braggio.plots.particles import write_particle_sheet
+    from braggio.plots.particles import draw_images
 
     shown = table.select(slice(0, arguments.most))
     drawn = [
@@ -179,9 +183,9 @@ def _sheet(table: Particles, arguments: argparse.Namespace) -> str:
         for rows, batch in shown.images(batch=arguments.most)
         for row, image in zip(rows.tolist(), batch, strict=True)
     ]
-    write_particle_sheet(
-        arguments.sheet, [image for _, image in drawn], [f"row {row}" for row, _ in drawn], overwrite=arguments.force
-    )
+    rows, images = [row for row, _ in drawn], [image for _, image in drawn]
+    title = f"{Path(table.files[0]).name}: {len(drawn)} of {table.n} particles"
+    draw_images(arguments.sheet, images, [f"row {row}" for row in rows], title=title, overwrite=arguments.force)
     return str(arguments.sheet)
 
 
@@ -190,14 +194,16 @@ def _plot(table: Particles, arguments: argparse.Namespace) -> int:
     import numpy as np
 
     from braggio.particles import mean_ctf
-    from braggio.plots.particles import write_ctf_plot
+    from braggio.plots.particles import draw_ctf
 
     finite = np.all([np.isfinite(column) for column in table.ctf().values()], axis=0)
     shown = table.select(finite)
     size = float(np.min(shown["ImagePixelSize"], initial=np.inf)) if "ImagePixelSize" in shown else np.inf
-    frequency = np.linspace(0, 1 / (2 * (size if np.isfinite(size) and size > 0 else 1.5)), 400)
+    frequency = np.linspace(0, 1 / (2 * (size if np.isfinite(size) and size > 0 else 1.5)), 1000)
     defocus = (np.asarray(shown["DefocusU"]) + np.asarray(shown["DefocusV"])) / 2
-    write_ctf_plot(arguments.plot, frequency, mean_ctf(shown, frequency)[0], defocus, overwrite=arguments.force)
+    title = f"{Path(table.files[0]).name}: CTF of {shown.n} of {table.n} particles"
+    ctf = mean_ctf(shown, frequency)[0]
+    draw_ctf(arguments.plot, frequency, ctf, defocus, title=title, overwrite=arguments.force)
     return int(table.n - shown.n)
 
 

@@ -1,1 +1,1 @@
-"""Pictures; Pillow and matplotlib are imported by the functions that draw."""
+"""Pictures; matplotlib is imported by the functions that draw."""

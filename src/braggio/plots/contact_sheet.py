@@ -1,8 +1,7 @@
-"""Many frames in one PNG."""
+"""Contact sheet: many frames, or images of particles, in one picture."""
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections.abc import Sequence
@@ -12,11 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio._core import PartFile
+from braggio.plots.contrast import HIGH_QUANTILE, Contrast, above_background, reduced
+from braggio.plots.figure import DPI, GLYPH_WIDTH, VERMILLION, fitted, picture, show_image
 
-CAPTION = 18  # pixels under a tile
-MARGIN = 8
-MARK = (220, 30, 30)
+MARGIN = 10  # pixels around a tile
+POINTS = 9  # size of a caption's letters
+MAX_MARKS = 100
+MIN_WIDTH = 400  # pixels of a page: a title needs some
+TILE_CONTRAST = f"each frame from its median (white) to {HIGH_QUANTILE:.1%} of what is above it (black)"
 
 
 @dataclass(frozen=True)
@@ -25,104 +27,92 @@ class Tile:
 
     Attributes
     ----------
-    shades : uint8 ndarray
-        0 black to 255 white.
+    pixels : float64 ndarray (rows, columns)
+        As drawn; NaN where there is nothing to show.
+    shape : tuple of int
+        Rows and columns of the frame.
     caption : str
         Under the tile.
+    contrast : Contrast
     marks : tuple of (row, column)
-        In tile pixels; circled.
+        Pixels of the frame that are circled.
     """
 
-    shades: NDArray[np.uint8]
+    pixels: NDArray[np.float64]
+    shape: tuple[int, int]
     caption: str
-    marks: tuple[tuple[float, float], ...] = ()
-
-
-def reduced(frame: NDArray[Any], size: int) -> NDArray[np.float64]:
-    """The frame averaged over square blocks, or its pixels repeated, so that the longer edge is about `size`.
-
-    Examples
-    --------
-    >>> reduced(np.arange(16.0).reshape(4, 4), 2).tolist()
-    [[2.5, 4.5], [10.5, 12.5]]
-    """
-    values = np.abs(frame) if frame.dtype.kind == "c" else frame
-    rows, columns = values.shape
-    block = max(1, max(rows, columns) // size)
-    padded = np.pad(values.astype(np.float64), ((0, -rows % block), (0, -columns % block)), mode="edge")
-    small = padded.reshape(padded.shape[0] // block, block, padded.shape[1] // block, block).mean(axis=(1, 3))
-    repeat = max(1, size // max(small.shape))
-    return np.kron(small, np.ones((repeat, repeat)))
-
-
-def shaded(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Spots dark on a light background: asinh between the 1st and the 99.8th percentile, inverted."""
-    finite = values[np.isfinite(values)]
-    low, middle, high = np.percentile(finite, (1, 50, 99.8)) if finite.size else (0.0, 0.0, 1.0)
-    width = max(middle - low, (high - low) / 50, 1e-300)
-    stretched = np.arcsinh((np.nan_to_num(values, nan=low, posinf=high, neginf=low) - middle) / width)
-    bottom, top = np.arcsinh((low - middle) / width), np.arcsinh((high - middle) / width)
-    scale = 255 / max(top - bottom, 1e-12)
-    return np.asarray(255 - np.clip((stretched - bottom) * scale, 0, 255), np.uint8)
+    contrast: Contrast
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 def tile(frame: NDArray[Any], caption: str, *, size: int = 256, marks: Sequence[tuple[int, int]] = ()) -> Tile:
-    """A frame as a tile; `marks` are rows and columns of the frame.
+    """A frame as a tile, with its spots above background; of `marks` the first 100 are drawn.
 
     Examples
     --------
-    >>> tile(np.zeros((512, 512)), "dark", size=256).shades.shape
+    >>> tile(np.zeros((512, 512)), "dark", size=256).pixels.shape
     (256, 256)
     """
-    small = reduced(frame, size)
-    scale = small.shape[0] / frame.shape[0]
-    return Tile(
-        shaded(small), caption, tuple(((row + 0.5) * scale, (column + 0.5) * scale) for row, column in marks[:100])
-    )
+    pixels = reduced(frame, size)
+    return Tile(pixels, frame.shape, caption, above_background(pixels), tuple(marks[:MAX_MARKS]))
 
 
-def write_contact_sheet(
-    path: str | os.PathLike[str], tiles: Sequence[Tile], *, size: int = 256, overwrite: bool = False
+def draw_sheet(
+    path: str | os.PathLike[str],
+    tiles: Sequence[Tile],
+    *,
+    size: int = 256,
+    title: str = "",
+    colours: str = "gray_r",
+    overwrite: bool = False,
 ) -> None:
-    """Write tiles, row by row, into one PNG.
+    """Draw tiles, row by row, each with its own contrast.
 
     Parameters
     ----------
     path : path-like
-        The picture.
+        Picture to write, .png or .svg.
     tiles : sequence of Tile
         At least one.
     size : int
         Edge of a tile in pixels.
+    title : str
+        Above the tiles: what they are, and what is black and white.
+    colours : str
+        One of matplotlib's colour maps.
     overwrite : bool
-        Replace an existing picture.
-
-    Raises
-    ------
-    OutputError
-        The picture exists or cannot be written.
+        Replace an existing picture; without it, that is an OutputError.
     """
-    from PIL import Image, ImageDraw, ImageFont
-
     across = min(len(tiles), max(3, math.ceil(math.sqrt(len(tiles)))))
     down = math.ceil(len(tiles) / across)
-    width = max(tile.shades.shape[1] for tile in tiles)
-    height = max(tile.shades.shape[0] for tile in tiles)
-    sheet = Image.new("RGB", (MARGIN + across * (width + MARGIN), MARGIN + down * (height + CAPTION + MARGIN)), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(12)
-    for index, each in enumerate(tiles):
-        left = MARGIN + index % across * (width + MARGIN)
-        top = MARGIN + index // across * (height + CAPTION + MARGIN)
-        sheet.paste(Image.fromarray(each.shades), (left, top))
-        rows, columns = each.shades.shape
-        draw.rectangle((left - 1, top - 1, left + columns, top + rows), outline=(170, 170, 170))
-        for row, column in each.marks:
-            x, y = left + column, top + row
-            draw.ellipse((x - 6, y - 6, x + 6, y + 6), outline=MARK, width=2)
-        draw.text((left, top + rows + 3), each.caption, fill="black", font=font)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    with PartFile(os.fspath(path)) as part:
-        part.write(buffer.getvalue(), 0)
-        part.publish(overwrite=overwrite)
+    em = POINTS * DPI / 72  # pixels
+    width = max(size, 16 * em * GLYPH_WIDTH)  # of a column: captions need some
+    captions = [fitted(each.caption, width / DPI, POINTS) for each in tiles]
+    lines = 1 + max(caption.count("\n") for caption in captions)
+    page_width = max(across * (width + MARGIN) + MARGIN, MIN_WIDTH)
+    heading = fitted(title, page_width / DPI - 0.2, 11)
+    top = (heading.count("\n") + 1) * 11 * DPI / 72 * 1.3 + MARGIN if heading else 0
+    height = size + lines * em * 1.25 + 2 * MARGIN
+    page = (page_width, down * height + top + MARGIN)
+    with picture(path, (page[0] / DPI, page[1] / DPI), overwrite=overwrite) as figure:
+        figure.set_layout_engine("none")
+        figure.text(MARGIN / page[0], 1 - MARGIN / page[1], heading, va="top", fontsize=11, parse_math=False)
+        for index, (each, caption) in enumerate(zip(tiles, captions, strict=True)):
+            left = MARGIN + index % across * (width + MARGIN)
+            bottom = page[1] - top - MARGIN - index // across * height - size
+            axes = figure.add_axes((left / page[0], bottom / page[1], size / page[0], size / page[1]))
+            _draw_tile(axes, each, caption, colours)
+
+
+def _draw_tile(axes: Any, tile: Tile, caption: str, colours: str) -> None:
+    show_image(axes, tile.pixels, tile.contrast, shape=tile.shape, colours=colours)
+    if tile.marks:
+        rows, columns = np.transpose(tile.marks)
+        axes.plot(
+            columns, rows, "o", markersize=11, markeredgewidth=1.8, fillstyle="none", color=VERMILLION, clip_on=False
+        )
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_color("0.65")
+    axes.annotate(
+        caption, (0, 0), (0, -3), "axes fraction", "offset points", va="top", fontsize=POINTS, parse_math=False
+    )

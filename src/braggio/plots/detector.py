@@ -1,8 +1,7 @@
-"""Pictures of a detector: the assembled image with its gaps, and the outlines of its panels."""
+"""Picture of a detector: outlines of its panels where they stand."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio._core import PartFile
-from braggio.errors import UnsupportedError
-from braggio.plots.contact_sheet import reduced, shaded
+from braggio.plots.figure import VERMILLION, page, picture
 
-GAP = (244, 214, 219)  # what is no panel: faintly pink, as the field's viewers show it
-EDGE = 900  # pixels of a picture of outlines
-MARGIN = 60
-FILLS = ("#dbe9f6", "#e3f2df", "#fdeed8", "#f0e2f3")  # by quadrant
+FILLS = ("#D6E6F4", "#FBE8C8", "#D3EEE5", "#F3DCE8")  # by quadrant: pale blue, orange, green and purple
+MAX_LABELS = 400  # more would hide the panels
 
 
 @dataclass(frozen=True)
@@ -42,151 +37,50 @@ class Outline:
     group: int = 0
 
 
-def write_assembled(
-    path: str | os.PathLike[str],
-    image: NDArray[Any],
-    mask: NDArray[np.bool_],
-    *,
-    size: int = 1000,
-    marks: Sequence[tuple[float, float]] = (),
-    overwrite: bool = False,
+def draw_outlines(
+    path: str | os.PathLike[str], outlines: Sequence[Outline], *, title: str = "", overwrite: bool = False
 ) -> None:
-    """Write an assembled image as PNG, gaps in pink, the beam as a cross.
+    """Draw labelled outlines as seen from the source: x to the right, y up, in mm from the beam.
 
     Parameters
     ----------
     path : path-like
-    image : ndarray (rows, columns)
-    mask : bool ndarray
-        True where pixels are.
-    size : int
-        Longer edge of the picture, about.
-    marks : sequence of (row, column)
-        Crosses, in pixels of the image.
+        Picture to write, .png or .svg.
+    outlines : sequence of Outline
+        At least one.
+    title : str
     overwrite : bool
-        Replace an existing picture.
+        Replace an existing picture; without it, that is an OutputError.
     """
-    from PIL import Image, ImageDraw
-
-    # blocks are averaged over what is there
-    share = reduced(mask.astype(np.float64), size)
-    values = reduced(np.where(mask, image, 0), size)
-    inside = share > 0.5
-    means = np.where(inside, values / np.maximum(share, 1e-12), np.nan)
-    shades = shaded(means)
-    picture = np.where(inside[..., None], np.repeat(shades[..., None], 3, axis=2), np.array(GAP, np.uint8))
-    sheet = Image.fromarray(picture.astype(np.uint8))
-    draw = ImageDraw.Draw(sheet)
-    scale = picture.shape[0] / image.shape[0]
-    for row, column in marks:
-        y, x = row * scale, column * scale
-        draw.line((x - 9, y, x + 9, y), fill=(200, 30, 30), width=2)
-        draw.line((x, y - 9, x, y + 9), fill=(200, 30, 30), width=2)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    _publish(path, buffer.getvalue(), overwrite)
-
-
-def _publish(path: str | os.PathLike[str], data: bytes, overwrite: bool) -> None:
-    with PartFile(os.fspath(path)) as part:
-        part.write(data, 0)
-        part.publish(overwrite=overwrite)
+    corners = np.concatenate([outline.corners for outline in outlines])
+    (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0)
+    margin = 0.03 * max(right - left, top - bottom, 1e-6)
+    spans = max(1, round((top - bottom) / margin)), max(1, round((right - left) / margin))
+    with picture(path, page(spans, edge=9.0, beside=0.8), title=title, overwrite=overwrite) as figure:
+        axes = figure.subplots()
+        for index, outline in enumerate(outlines):
+            _draw(axes, outline, index, 1 < len(outlines) <= MAX_LABELS)
+        starts = np.array([outline.start for outline in outlines])
+        axes.plot(*starts.T, "o", color=VERMILLION, markersize=4, clip_on=False, label="first pixel")
+        if left - margin <= 0 <= right + margin and bottom - margin <= 0 <= top + margin:
+            axes.plot(0, 0, "+", color=VERMILLION, markersize=18, markeredgewidth=2, label="x = y = 0 (beam)")
+        axes.set(
+            xlabel="x (mm)",
+            ylabel="y (mm)",
+            xlim=(left - margin, right + margin),
+            ylim=(bottom - margin, top + margin),
+            aspect="equal",
+        )
+        figure.legend(loc="outside lower left", ncols=2, frameon=False)
 
 
-def _scaled(
-    outlines: Sequence[Outline],
-) -> tuple[list[tuple[Outline, NDArray[np.float64], tuple[float, float]]], float]:
-    """Outlines in picture coordinates (x right, y down), and the reach in mm that the edge stands for."""
-    reach = max(float(np.abs(outline.corners).max()) for outline in outlines) * 1.04
-    scale = (EDGE - 2 * MARGIN) / (2 * reach)
-    placed = []
-    for outline in outlines:
-        points = np.column_stack([outline.corners[:, 0] * scale, -outline.corners[:, 1] * scale]) + EDGE / 2
-        placed.append((outline, points, (outline.start[0] * scale + EDGE / 2, EDGE / 2 - outline.start[1] * scale)))
-    return placed, reach
+def _draw(axes: Any, outline: Outline, index: int, labelled: bool) -> None:
+    from matplotlib.patches import Polygon
 
-
-def _tick(reach: float) -> float:
-    """A round step, four to eight of which fill the reach."""
-    step = 10 ** np.floor(np.log10(reach))
-    return float(next(each for each in (step / 5, step / 2, step, 2 * step) if reach / each <= 5.01))
-
-
-def write_outlines(
-    path: str | os.PathLike[str], outlines: Sequence[Outline], *, title: str = "", overwrite: bool = False
-) -> None:
-    """Draw labelled outlines as SVG or PNG, as the suffix of `path` says; x to the right, y up, the beam in the middle.
-
-    Raises
-    ------
-    UnsupportedError
-        Another suffix.
-    """
-    suffix = os.path.splitext(os.fspath(path))[1].lower()
-    if suffix == ".svg":
-        _publish(path, svg_text(outlines, title=title).encode("utf-8"), overwrite)
-    elif suffix == ".png":
-        _publish(path, _png(outlines, title), overwrite)
-    else:
-        raise UnsupportedError(path=path, field="suffix", expected=".svg or .png", found=suffix or "none")
-
-
-def svg_text(outlines: Sequence[Outline], *, title: str = "") -> str:
-    """The picture as SVG."""
-    from xml.sax.saxutils import escape
-
-    placed, reach = _scaled(outlines)
-    middle, scale = EDGE / 2, (EDGE - 2 * MARGIN) / (2 * reach)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {EDGE} {EDGE}" width="{EDGE}" height="{EDGE}" '
-        'font-family="sans-serif" font-size="11" text-anchor="middle">',
-        '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="{middle}" y="26" font-size="15">{escape(title)}</text>',
-    ]
-    for outline, points, start in placed:
-        text = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
-        fill = FILLS[outline.group % len(FILLS)]
-        x, y = points.mean(axis=0)
-        lines.append(f'<polygon points="{text}" fill="{fill}" stroke="#334" stroke-width="1"/>')
-        lines.append(f'<circle cx="{start[0]:.2f}" cy="{start[1]:.2f}" r="2.5" fill="#c22"/>')
-        lines.append(f'<text x="{x:.2f}" y="{y + 4:.2f}">{escape(outline.label)}</text>')
-    lines.append(f'<path d="M{middle - 9} {middle}h18M{middle} {middle - 9}v18" stroke="#c22" stroke-width="2"/>')
-    for value in _ticks(reach):
-        at = middle + value * scale
-        lines.append(f'<text x="{at:.2f}" y="{EDGE - 18}">{value:g}</text>')
-        lines.append(f'<text x="24" y="{EDGE - at + 4:.2f}">{value:g}</text>')
-    lines.append(f'<text x="{middle}" y="{EDGE - 3}">x (mm); first pixels are marked</text>')
-    lines.append(f'<text transform="translate(10 {middle}) rotate(-90)">y (mm)</text>')
-    return "\n".join([*lines, "</svg>", ""])
-
-
-def _ticks(reach: float) -> list[float]:
-    step = _tick(reach)
-    count = int(reach / step)
-    return [step * i for i in range(-count, count + 1)]
-
-
-def _png(outlines: Sequence[Outline], title: str) -> bytes:
-    from PIL import Image, ImageDraw, ImageFont
-
-    placed, reach = _scaled(outlines)
-    middle, scale = EDGE / 2, (EDGE - 2 * MARGIN) / (2 * reach)
-    sheet = Image.new("RGB", (EDGE, EDGE), "white")
-    draw = ImageDraw.Draw(sheet)
-    font, large = ImageFont.load_default(11), ImageFont.load_default(15)
-    draw.text((middle, 20), title, fill="black", font=large, anchor="mm")
-    for outline, points, start in placed:
-        corners = [(float(x), float(y)) for x, y in points]
-        draw.polygon(corners, fill=FILLS[outline.group % len(FILLS)], outline="#334")
-        draw.ellipse((start[0] - 2.5, start[1] - 2.5, start[0] + 2.5, start[1] + 2.5), fill="#c22")
-        draw.text(tuple(points.mean(axis=0)), outline.label, fill="black", font=font, anchor="mm")
-    draw.line((middle - 9, middle, middle + 9, middle), fill="#c22", width=2)
-    draw.line((middle, middle - 9, middle, middle + 9), fill="#c22", width=2)
-    for value in _ticks(reach):
-        at = middle + value * scale
-        draw.text((at, EDGE - 24), f"{value:g}", fill="black", font=font, anchor="mm")
-        draw.text((24, EDGE - at), f"{value:g}", fill="black", font=font, anchor="mm")
-    draw.text((middle, EDGE - 9), "x, y in mm; first pixels are marked", fill="black", font=font, anchor="mm")
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()
+    fill = FILLS[outline.group % len(FILLS)]
+    panel = Polygon(outline.corners, closed=True, facecolor=fill, edgecolor="0.25", linewidth=0.8)
+    panel.set_gid(f"panel_{index}")
+    axes.add_patch(panel)
+    if labelled:
+        x, y = outline.corners.mean(axis=0)
+        axes.text(x, y, outline.label, ha="center", va="center", fontsize=9, parse_math=False)

@@ -2,124 +2,97 @@
 
 from __future__ import annotations
 
-import io
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio._core import PartFile
-from braggio.plots.contact_sheet import Tile, reduced, write_contact_sheet
+from braggio.plots.contact_sheet import Tile, draw_sheet
+from braggio.plots.contrast import of_spread, reduced
+from braggio.plots.figure import BLUE, SKY, count_axis, picture
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 320, 64, 44, 28, 32
-LINE = (31, 90, 160)
-BAR = (120, 160, 205)
+BIN = 2  # pixels of the picture for each that is drawn: means show more of a noisy image
+DEVIATIONS = 3  # from the mean of an image to black and to white
 
 
-def grey(image: NDArray[Any], size: int) -> NDArray[np.uint8]:
-    """A noisy image in greys: linear between 3 deviations below and above the mean."""
-    small = reduced(image, size)
-    finite = small[np.isfinite(small)]
-    mean, deviation = (float(finite.mean()), float(finite.std())) if finite.size else (0.0, 1.0)
-    scaled = (np.nan_to_num(small, nan=mean) - mean) / (6 * deviation or 1.0) + 0.5
-    return np.asarray(np.clip(scaled * 255, 0, 255), np.uint8)
-
-
-def write_particle_sheet(
+def draw_images(
     path: str | os.PathLike[str],
     images: Sequence[NDArray[Any]],
     captions: Sequence[str],
     *,
-    size: int = 128,
+    size: int = 160,
+    title: str = "",
     overwrite: bool = False,
 ) -> None:
-    """Particle images as one PNG.
+    """Draw particle images, each from black to white over 3 standard deviations below and above its mean.
 
-    Raises
-    ------
-    OutputError
-        The picture exists or cannot be written.
+    Parameters
+    ----------
+    path : path-like
+        Picture to write, .png or .svg.
+    images : sequence of ndarray (box, box)
+    captions : sequence of str
+        One for each image.
+    size : int
+        Edge of an image in the picture, pixels.
+    title : str
+    overwrite : bool
+        Replace an existing picture; without it, that is an OutputError.
     """
-    tiles = [Tile(grey(image, size), caption) for image, caption in zip(images, captions, strict=True)]
-    write_contact_sheet(path, tiles, size=size, overwrite=overwrite)
+    tiles = []
+    for image, caption in zip(images, captions, strict=True):
+        pixels = reduced(image, size // BIN)
+        tiles.append(Tile(pixels, pixels.shape, caption, of_spread(pixels, DEVIATIONS)))
+    said = f"each image from its mean - {DEVIATIONS} sd (black) to its mean + {DEVIATIONS} sd (white)"
+    draw_sheet(path, tiles, size=size, title=f"{title}: {said}" if title else said, colours="gray", overwrite=overwrite)
 
 
-def write_ctf_plot(
+def draw_ctf(
     path: str | os.PathLike[str],
     frequency: NDArray[np.float64],
     ctf: NDArray[np.float64],
     defocus: NDArray[np.float64],
     *,
+    title: str = "",
     overwrite: bool = False,
 ) -> None:
-    """The mean CTF over spatial frequency, above the histogram of the mean defocus, as one PNG.
+    """Draw the mean CTF over spatial frequency, above the histogram of the mean defocus.
 
     Parameters
     ----------
     path : path-like
-        The picture.
-    frequency, ctf : ndarray
+        Picture to write, .png or .svg.
+    frequency, ctf : ndarray (n,)
         1/A, and the mean over the particles.
-    defocus : ndarray
-        Angstrom, one value a particle.
+    defocus : ndarray (particles,)
+        Angstrom, positive where underfocused. Values that are not finite are left out.
+    title : str
     overwrite : bool
-        Replace an existing picture.
-
-    Raises
-    ------
-    OutputError
-        The picture exists or cannot be written.
+        Replace an existing picture; without it, that is an OutputError.
     """
-    from PIL import Image, ImageDraw
-
-    defocus = defocus[np.isfinite(defocus)]
-    picture = Image.new("RGB", (WIDTH, 2 * HEIGHT), "white")
-    draw = ImageDraw.Draw(picture)
-    extent = max(float(np.abs(ctf).max()), 1e-9)
-    upper = _Axes(draw, 0, (float(frequency[0]), float(frequency[-1])), (-extent, extent))
-    upper.frame("mean CTF", "spatial frequency (1/A)")
-    draw.line([upper.at(x, 0.0) for x in (float(frequency[0]), float(frequency[-1]))], fill=(190, 190, 190))
-    draw.line([upper.at(x, y) for x, y in zip(frequency.tolist(), ctf.tolist(), strict=True)], fill=LINE, width=2)
-    counts, edges = np.histogram(defocus / 1e4, bins=40)
-    lower = _Axes(draw, HEIGHT, (float(edges[0]), float(edges[-1])), (0.0, float(counts.max()) or 1.0))
-    lower.frame(f"mean defocus of {len(defocus)} particles", "um underfocus")
-    for count, start, stop in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        if count:
-            draw.rectangle((lower.at(start, count), lower.at(stop, 0)), fill=BAR)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    part = PartFile(os.fspath(path))
-    part.write(buffer.getvalue(), 0)
-    part.publish(overwrite=overwrite)
+    finite = defocus[np.isfinite(defocus)] / 1e4
+    with picture(path, (9, 8), title=title, overwrite=overwrite) as figure:
+        upper, lower = figure.subplots(2, 1)
+        upper.axhline(0, color="0.6", linewidth=0.8)
+        upper.plot(frequency, ctf, color=BLUE, linewidth=1.5)
+        upper.set(xlabel="spatial frequency (1/Å)", ylabel="mean CTF", xlim=(0, frequency[-1]))
+        _resolution_axis(upper, float(frequency[-1]))
+        lower.hist(finite, bins=40, color=SKY, edgecolor="white", linewidth=0.5)
+        lower.set(xlabel="mean defocus (µm underfocus)", ylabel=f"particles (of {finite.size:,})")
+        count_axis(lower.yaxis)
 
 
-class _Axes:
-    """A plot area and its scales."""
+def _resolution_axis(axes: Any, highest: float) -> None:
+    """The same axis in angstrom, with ticks at round resolutions."""
 
-    def __init__(self, draw: Any, top: int, x: tuple[float, float], y: tuple[float, float]) -> None:
-        self.draw = draw
-        self.box = (LEFT, top + TOP, WIDTH - RIGHT, top + HEIGHT - BOTTOM)
-        self.x, self.y = x, y
+    def inverse(values: Any) -> Any:
+        return 1 / np.maximum(values, 1e-9)
 
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        left, top, right, bottom = self.box
-        across = (x - self.x[0]) / ((self.x[1] - self.x[0]) or 1.0)
-        up = (y - self.y[0]) / ((self.y[1] - self.y[0]) or 1.0)
-        return left + across * (right - left), bottom - up * (bottom - top)
-
-    def frame(self, title: str, label: str) -> None:
-        from PIL import ImageFont
-
-        font = ImageFont.load_default(12)
-        left, top, right, bottom = self.box
-        self.draw.rectangle(self.box, outline=(170, 170, 170))
-        self.draw.text((left, top - 18), title, fill="black", font=font)
-        self.draw.text(((left + right) / 2 - 50, bottom + 20), label, fill="black", font=font)
-        for share in (0.0, 0.5, 1.0):
-            x, y = (axis[0] + share * (axis[1] - axis[0]) for axis in (self.x, self.y))
-            self.draw.text((left + share * (right - left) - 12, bottom + 4), f"{x:.3g}", fill="black", font=font)
-            self.draw.text((4, bottom - share * (bottom - top) - 7), f"{y:.3g}", fill="black", font=font)
+    above = axes.secondary_xaxis("top", functions=(inverse, inverse))
+    best = 1 / highest
+    rounded = [step * 10.0**decade for decade in range(-1, 4) for step in (1, 1.5, 2, 3, 4, 5, 7)]
+    chosen = [each for each in rounded if best <= each <= 8 * best]
+    above.set_xticks(chosen, labels=[f"{each:g}" for each in chosen])
+    above.set_xlabel("resolution (Å)")

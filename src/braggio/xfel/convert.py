@@ -297,8 +297,17 @@ def _require_square(name: str, sides: tuple[float, float]) -> None:
 _FLOAT = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 
 
-def _from_mini(file: Cbf, timestamp: str | None, verify: cbf.Verify) -> dict[str, Any]:
-    text = "\n".join(f"{key} {value}" for key, value in file.mini_header.items())
+def mini_geometry(file: Cbf) -> tuple[float, float, float, tuple[float, float]]:
+    """Pixel size and distance in mm, wavelength in angstrom, beam centre (fast, slow) in pixels of a mini-CBF header.
+
+    Raises
+    ------
+    MetadataError
+        The header lacks one of them.
+    GeometryError
+        The pixels are not square.
+    """
+    text = _mini_text(file)
 
     def found(pattern: str, name: str) -> list[float]:
         match = re.search(pattern, text)
@@ -312,6 +321,16 @@ def _from_mini(file: Cbf, timestamp: str | None, verify: cbf.Verify) -> dict[str
     (distance,) = found(rf"Detector_distance\s+{_FLOAT}\s*m", "Detector_distance")
     (wavelength,) = found(rf"Wavelength\s+{_FLOAT}\s*A", "Wavelength")
     x, y = found(rf"Beam_xy\s+\({_FLOAT},\s*{_FLOAT}\)", "Beam_xy")
+    return pixel * 1000, distance * 1000, wavelength, (x, y)
+
+
+def _mini_text(file: Cbf) -> str:
+    return "\n".join(f"{key} {value}" for key, value in file.mini_header.items())
+
+
+def _from_mini(file: Cbf, timestamp: str | None, verify: cbf.Verify) -> dict[str, Any]:
+    size, distance, wavelength, (x, y) = mini_geometry(file)
+    text = _mini_text(file)
     cutoff = re.search(rf"Count_cutoff\s+{_FLOAT}", text)
     date = re.search(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):(\d\d)(?:\.(\d{1,3}))?", text)
     pixels = file.sections[0].read(verify=verify)
@@ -320,12 +339,11 @@ def _from_mini(file: Cbf, timestamp: str | None, verify: cbf.Verify) -> dict[str
     if pixels.ndim != 2:
         raise FormatError(field="pixels", expected="two axes", found=pixels.shape)
     dated = f"{date[1]}T{date[2]}Z{date[3]}.{(date[4] or '0').ljust(3, '0')}" if date else UNKNOWN_TIME
-    size = pixel * 1000
     return image_fields(
         pixels,
         timestamp=timestamp or dated,
         pixel_size=size,
-        distance=distance * 1000,
+        distance=distance,
         wavelength=wavelength,
         beam_center=(x * size, y * size),
         saturated_value=float(cutoff[1]) if cutoff else 65535.0,
