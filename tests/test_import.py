@@ -59,3 +59,11 @@ def test_star_import_works() -> None:
     namespace: dict[str, object] = {}
     exec("from braggio import *", namespace)
     assert namespace["demo_files"] is braggio.demo_files
+
+
+@pytest.mark.parametrize("system", ["microed", "laue", "matching"])
+def test_no_name_of_a_system_is_that_of_a_module_of_it(system: str) -> None:
+    """Importing the module would put it in the place of the function, wherever it is imported first."""
+    package = getattr(braggio, system)
+    modules = {path.stem for path in Path(package.__path__[0]).glob("*.py")}
+    assert not modules & set(package.__all__)

@@ -11,6 +11,7 @@ import datetime
 import functools
 import math
 import operator
+import os
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +42,8 @@ class Option:
         Heading on the command line.
     flags : tuple of str
         Further spellings on the command line.
+    path : bool
+        A file or folder; a plan holds it as an absolute path.
     metavar : str or tuple of str
         Of its value there; a tuple option whose metavar is one text is written as one word, such as 2x2.
     """
@@ -54,6 +57,7 @@ class Option:
     nonzero: bool = False
     group: str = ""
     flags: tuple[str, ...] = ()
+    path: bool = False
     metavar: str | tuple[str, ...] = ""
 
     def holds(self, number: float) -> bool:
@@ -105,7 +109,7 @@ class Kind:
     choices : tuple
         All values there are; empty where there is no such list.
     length : int
-        Items of a tuple; 0 for a single value.
+        Items of a tuple, -1 for any number of them; 0 for a single value.
     """
 
     type: type
@@ -132,7 +136,7 @@ def kind_of(annotation: Any) -> Kind:
         return Kind(type(choices[0]), choices=choices)
     if typing.get_origin(annotation) is tuple:
         items = typing.get_args(annotation)
-        return Kind(items[0], length=len(items))
+        return Kind(items[0], length=-1 if items[-1] is Ellipsis else len(items))
     return Kind(annotation)
 
 
@@ -192,6 +196,15 @@ class Options:
         require_known(values, cls.names())
         kinds = kind_of_each(cls)
         return cls(**{name: _from_json(name, value, kinds[name]) for name, value in values.items()})
+
+    @classmethod
+    def placed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values whose files and folders are found from any folder."""
+        abouts = option_of_each(cls)
+        return {
+            name: os.path.abspath(value) if isinstance(value, str) and name in abouts and abouts[name].path else value
+            for name, value in values.items()
+        }
 
     @classmethod
     def picked(cls, scope: Mapping[str, Any]) -> Self:
@@ -280,31 +293,35 @@ def _from_json(name: str, value: Any, kind: Kind) -> Any:
 
 
 def _checked(error: type[BraggioError], name: str, value: Any, kind: Kind, about: Option) -> Any:
-    """The value, its list a tuple."""
+    """The value as it is kept."""
     if kind.choices:
         require_choice(name, value, kind.choices)
         return value
     if not kind.length:
-        _require(error, name, value, kind.type, about)
-        return value
-    if isinstance(value, str) or not isinstance(value, Iterable) or len(items := tuple(value)) != kind.length:
+        return _number_or_other(error, name, value, kind.type, about)
+    if (
+        isinstance(value, str)
+        or not isinstance(value, Iterable)
+        or (len(items := tuple(value)) != kind.length and kind.length > 0)
+    ):
         words = about.metavar if isinstance(about.metavar, tuple) else ()
         shape = f"({', '.join(word.lower() for word in words)})" if words else f"{kind.length} values"
         raise error(field=name, expected=shape, found=repr(value)[:60])
-    for item in items:
-        _require(error, name, item, kind.type, about)
-    return items
+    return tuple(_number_or_other(error, name, item, kind.type, about) for item in items)
 
 
-def _require(error: type[BraggioError], name: str, value: Any, kind: type, about: Option) -> None:
+def _number_or_other(error: type[BraggioError], name: str, value: Any, kind: type, about: Option) -> Any:
+    """The value; a float where the option is one, so that 40 and 40.0 are one record."""
     if kind in (int, float):
         noun = "integer" if kind is int else "number"
         good = not isinstance(value, bool) and _is_number(value, kind) and about.holds(value)
         if not good:
             raise error(field=name, expected=about.range(noun), found=repr(value)[:60])
-    elif not isinstance(value, kind):
+        return kind(value)
+    if not isinstance(value, kind):
         noun = {bool: "True or False", str: "a text", datetime.datetime: "a datetime"}[kind]
         raise error(field=name, expected=noun, found=repr(value)[:60])
+    return value
 
 
 def _is_number(value: Any, kind: type) -> bool:

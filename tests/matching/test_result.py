@@ -14,7 +14,7 @@ from matching_makers import NAMES, maps, write_result
 from braggio.errors import DataWarning, FormatError, GeometryError, MetadataError, UnsupportedError
 from braggio.formats.match_table import table_text
 from braggio.matching import check, match_table, open_result, orientation_count, peak_table, pick
-from braggio.matching.cutoff import correlations_of, cutoff, defocus_values
+from braggio.matching.cutoffs import correlations_of, cutoff, defocus_values
 from braggio.model.matches import SearchConfig
 
 

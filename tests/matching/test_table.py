@@ -10,7 +10,7 @@ import scipy.stats
 from matching_makers import maps, write_result
 from scipy.spatial.transform import Rotation
 
-from braggio.errors import GeometryError, MetadataError, UnsupportedError
+from braggio.errors import GeometryError, MetadataError, OptionError, UnsupportedError
 from braggio.formats.match_table import read_table, table_text
 from braggio.matching import (
     box_offset,
@@ -24,7 +24,7 @@ from braggio.matching import (
 )
 from braggio.matching.gev import fit_gev, gev_cutoff, upper_quantile
 from braggio.matching.pvalue import pvalue_scores
-from braggio.matching.table import provenance_path, write_provenance
+from braggio.matching.tabulate import provenance_path, provenance_text
 from braggio.model.matches import GENERATIONS
 
 
@@ -88,7 +88,7 @@ def test_picking_options(result):
     assert pick(result, metric="mip", cutoff=15).score.tolist() == [30.0, 20.0]
     assert pick(result, cutoff=1e9).cutoff == 1e9
     assert pick(result, false_positives=5).cutoff < pick(result).cutoff
-    with pytest.raises(UnsupportedError, match="metric"):
+    with pytest.raises(OptionError, match="metric"):
         pick(result, metric="best")
     with pytest.raises(MetadataError, match="n_correlations"):
         pick(np.zeros((3, 3)))
@@ -96,7 +96,7 @@ def test_picking_options(result):
 
 def test_provenance(result, tmp_path):
     peaks = pick(result)
-    write_provenance(tmp_path / "a.csv", peaks.provenance)
+    (tmp_path / "a.provenance.json").write_bytes(provenance_text(peaks.provenance))
     facts = json.loads((tmp_path / "a.provenance.json").read_text())
     assert provenance_path("x/a.csv") == "x/a.provenance.json"
     assert facts["metric"] == "zscore" and facts["cutoff"] == peaks.cutoff and facts["n_correlations"] == 1000

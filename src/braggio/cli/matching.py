@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from braggio.cli.options import Actions, UsageError, add_actions, positive
+from braggio.cli.options import Actions, UsageError, add_actions, add_options, options_of, positive
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
-    from braggio.matching import MatchResult, MatchTable, Peaks
+    from braggio.matching import MatchTable, Peaks
+    from braggio.matching.options import TableOptions
 
 EPILOG = """examples:
   braggio matching check search.yaml
@@ -21,6 +22,10 @@ EPILOG = """examples:
   braggio matching convert matches.csv -o particles.star
   braggio matching merge shard_*.part -o whole/ --maps
 """
+
+
+_PLACES = ("base", "micrograph", "template", "correlations")  # of every action that opens a result
+_OF_TABLE = ("width", "half_template_shift", "exclude")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,31 +56,11 @@ def _add_output(parser: argparse.ArgumentParser, text: str, *, required: bool = 
     group.add_argument("-n", "--no-clobber", action="store_true", help="leave what is there, and count it as skipped")
 
 
-def _add_picking(parser: argparse.ArgumentParser) -> None:
-    from_metric = parser.add_argument_group("picking")
-    from_metric.add_argument(
-        "--metric", choices=("zscore", "mip", "pvalue", "gev"), default="zscore", help="what is picked from (zscore)"
-    )
-    from_metric.add_argument("--cutoff", type=float, metavar="C", help="in the metric's scale (default: see the page)")
-    from_metric.add_argument(
-        "--false-positives", type=float, default=1.0, metavar="N", help="expected in a whole map (default 1)"
-    )
-    from_metric.add_argument(
-        "--radius", type=float, default=5.0, metavar="PX", help="of a peak's own pixels (default 5)"
-    )
-    from_metric.add_argument("--border", type=int, default=0, metavar="PX", help="edge without peaks (default 0)")
-    from_metric.add_argument("--max-peaks", type=int, metavar="N", help="the highest so many")
-    from_metric.add_argument("--mask", metavar="MRC", help="map whose pixels above 0 may hold peaks")
-    from_metric.add_argument("--valid", action="store_true", help="crop maps of same mode to those of valid mode first")
-    from_metric.add_argument(
-        "--nan", choices=("error", "mean"), default="error", help="pixels that are no numbers (default: refuse)"
-    )
-    from_metric.add_argument("--seed", type=int, default=0, help="of the gev metric's sample (default 0)")
-
-
 def _add_pick(parser: argparse.ArgumentParser) -> None:
+    from braggio.matching.options import TableOptions
+
     _add_results(parser)
-    _add_picking(parser)
+    add_options(parser, TableOptions, leave=(*_PLACES, *_OF_TABLE, "n_correlations"))
     _add_output(parser, "a .csv with positions and map values; a folder for several results")
     parser.add_argument("--plot", metavar="PNG", help="draw the map with its peaks and the histogram of the scores")
 
@@ -83,10 +68,20 @@ def _add_pick(parser: argparse.ArgumentParser) -> None:
 def _add_table(parser: argparse.ArgumentParser) -> None:
     _add_pick(parser)
     parser.add_argument(
-        "--columns", type=int, choices=(39, 36, 34), default=39, help="generation of the table (default 39)"
+        "--columns",
+        dest="width",
+        type=int,
+        choices=(39, 36, 34),
+        default=39,
+        help="generation of the table (default 39)",
     )
-    parser.add_argument("--exclude", nargs="+", default=(), metavar="COLUMN", help="columns to leave out")
-    parser.add_argument("--corner", action="store_true", help="leave pos_x_img, pos_y_img at the template's corner")
+    parser.add_argument("--exclude", nargs="+", metavar="COLUMN", help="columns to leave out")
+    parser.add_argument(
+        "--corner",
+        dest="half_template_shift",
+        action="store_false",
+        help="leave pos_x_img, pos_y_img at the template's corner",
+    )
 
 
 def _add_tables(parser: argparse.ArgumentParser) -> None:
@@ -136,18 +131,14 @@ def _add_merge(parser: argparse.ArgumentParser) -> None:
 # ---- actions
 
 
-def _open(arguments: argparse.Namespace, path: str) -> MatchResult:
-    from braggio.matching import open_result
-
-    result = open_result(path, base=arguments.base, micrograph=arguments.micrograph, template=arguments.template)
-    return result.with_correlations(arguments.correlations) if arguments.correlations else result
-
-
 def _check(arguments: argparse.Namespace, session: Session) -> None:
     from braggio.matching import check
+    from braggio.matching.options import TableOptions
+    from braggio.matching.tabulate import open_search
 
+    options = options_of(arguments, TableOptions)
     for path in arguments.results:
-        with session.item(result=path), _open(arguments, path) as result:
+        with session.item(result=path), open_search(path, options) as result:
             report = check(result)
             if report.ok:
                 session.done(f"{path}: {report}", result=path, **report.to_dict())
@@ -155,54 +146,16 @@ def _check(arguments: argparse.Namespace, session: Session) -> None:
                 session.failed(f"{path}: {'; '.join(report.problems)}", result=path, **report.to_dict())
 
 
-def _picked(arguments: argparse.Namespace, result: MatchResult) -> tuple[MatchResult, Peaks]:
-    from braggio.errors import GeometryError
-    from braggio.matching import pick
-    from braggio.matching.result import open_map
-
-    if arguments.valid:
-        result = result.apply_valid_cropping()
-    mask = None
-    if arguments.mask:
-        with open_map(arguments.mask) as stack:
-            mask = stack.read(0) > 0
-        if mask.shape != result.shape:
-            shape, found = (f"{height} x {width}" for height, width in (result.shape, mask.shape))
-            raise GeometryError(path=arguments.mask, field="mask", expected=f"the maps' {shape}", found=found)
-    options: dict[str, Any] = {"seed": arguments.seed} if arguments.metric == "gev" else {}
-    peaks = pick(
-        result,
-        metric=arguments.metric,
-        cutoff=arguments.cutoff,
-        false_positives=arguments.false_positives,
-        radius=arguments.radius,
-        border=arguments.border,
-        max_peaks=arguments.max_peaks,
-        mask=mask,
-        nan=arguments.nan,
-        **options,
-    )
-    return result, peaks
-
-
 def _pick(arguments: argparse.Namespace, session: Session) -> None:
-    from braggio.matching import peak_table
-
-    _tables(arguments, session, peak_table)
+    arguments.width = 11
+    _table(arguments, session)
 
 
 def _table(arguments: argparse.Namespace, session: Session) -> None:
-    from braggio.matching import match_table
-
-    def make(result: MatchResult, peaks: Peaks) -> MatchTable:
-        shift = not arguments.corner
-        return match_table(result, peaks, width=arguments.columns, half_template_shift=shift, exclude=arguments.exclude)
-
-    _tables(arguments, session, make)
-
-
-def _tables(arguments: argparse.Namespace, session: Session, make: Any) -> None:
     """A table for each result; into one file where the output is a .csv, else into a folder."""
+    from braggio.matching.options import TableOptions
+
+    options = options_of(arguments, TableOptions)
     several = not arguments.output.lower().endswith(".csv")
     if not several and len(arguments.results) > 1:
         raise UsageError(f"output must be a folder for {len(arguments.results)} results, not {arguments.output!r}")
@@ -219,8 +172,7 @@ def _tables(arguments: argparse.Namespace, session: Session, make: Any) -> None:
             if arguments.no_clobber and os.path.lexists(target):
                 session.skipped(f"{target}: exists", result=path, output=target)
                 continue
-            with _open(arguments, path) as result:
-                _one_table(arguments, session, result, path, target, make)
+            _one_table(arguments, session, path, target, options)
 
 
 def _check_plot(arguments: argparse.Namespace) -> None:
@@ -235,33 +187,29 @@ def _target(folder: str, path: str) -> str:
     return os.path.join(folder, Path(path).stem + ".csv")
 
 
-def _one_table(
-    arguments: argparse.Namespace, session: Session, result: MatchResult, path: str, target: str, make: Any
-) -> None:
-    from braggio.matching import write_table
-    from braggio.matching.table import write_provenance
+def _one_table(arguments: argparse.Namespace, session: Session, path: str, target: str, options: TableOptions) -> None:
+    from braggio.matching.tabulate import search_table
 
-    result, peaks = _picked(arguments, result)
-    table = make(result, peaks)
-    write_table(target, table, overwrite=arguments.force)
-    facts = {"result": path, **peaks.provenance, "columns": len(table.columns)}
-    write_provenance(target, facts, overwrite=True)
-    text = f"{target}: {len(peaks)} peaks above {peaks.cutoff:.4g} ({arguments.metric})"
+    report = search_table(path, target, options, overwrite=arguments.force)
+    peaks = report.peaks
+    text = f"{target}: {len(peaks)} peaks above {peaks.cutoff:.4g} ({options.metric})"
     if not len(peaks):
         text += "; none: the table has no rows"
-    if replaced := sum(count for name, count in facts.items() if name.startswith("replaced_pixels")):
+    if replaced := sum(count for name, count in report.facts.items() if name.startswith("replaced_pixels")):
         text += f"; {replaced} pixels that are no numbers were replaced"
     if arguments.plot:
-        _plot(arguments, result, peaks)
-    session.done(text, output=target, **facts)
+        _plot(arguments, path, options, peaks)
+    session.done(text, output=target, **report.facts)
 
 
-def _plot(arguments: argparse.Namespace, result: MatchResult, peaks: Peaks) -> None:
+def _plot(arguments: argparse.Namespace, path: str, options: TableOptions, peaks: Peaks) -> None:
+    from braggio.matching.tabulate import open_search
     from braggio.plots.matching import draw_peaks
 
-    name = "mip" if arguments.metric == "mip" else "scaled_mip"
-    cutoff = peaks.cutoff if arguments.metric != "pvalue" else None
-    draw_peaks(arguments.plot, result[name], peaks.y, peaks.x, cutoff=cutoff, title=name, overwrite=arguments.force)
+    name = "mip" if options.metric == "mip" else "scaled_mip"
+    cutoff = peaks.cutoff if options.metric != "pvalue" else None
+    with open_search(path, options) as result:
+        draw_peaks(arguments.plot, result[name], peaks.y, peaks.x, cutoff=cutoff, title=name, overwrite=arguments.force)
 
 
 def _read(paths: list[str], session: Session) -> MatchTable:

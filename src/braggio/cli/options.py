@@ -55,7 +55,7 @@ def _add_flag(group: Any, name: str, default: Any, kind: Kind, about: Option) ->
     if kind.choices:
         words = {"choices": kind.choices, "type": kind.type}
     elif kind.length and isinstance(about.metavar, tuple):
-        words |= {"nargs": kind.length, "metavar": about.metavar}
+        words |= {"nargs": "+" if kind.length < 0 else kind.length, "metavar": about.metavar}
     else:
         words["metavar"] = about.metavar or about.unit.upper() or ("TEXT" if kind.type is str else "N")
     unit = f", {about.unit}" if about.unit else ""

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import MetadataError
+from braggio.matching.options import HIGHEST, SAMPLE
 
-SAMPLE = 1_000_000
-HIGHEST = 8.5  # above this a score is a particle, not noise
 _BINS = 4096
 _EULER = 0.5772156649015329
 

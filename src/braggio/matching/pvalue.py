@@ -17,9 +17,10 @@ from braggio.errors import MetadataError, UnsupportedError
 from braggio.kernels.erfcinv import normal_quantiles
 from braggio.kernels.peaks import pick_peaks
 from braggio.kernels.ranks import ranks
+from braggio.matching.options import DISTANCE
 
 POPULATIONS = ("all pixels", "local maxima")
-DISTANCE, BORDER = 10.0, 35  # of local maxima, pixels
+BORDER = 35  # of local maxima, pixels
 _BLOCK = 1 << 14  # pixels at once: what is worked out on the way stays in the cache
 
 

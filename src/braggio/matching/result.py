@@ -17,7 +17,7 @@ from braggio.errors import DataWarning, FormatError, GeometryError, MetadataErro
 from braggio.formats import open as open_frames
 from braggio.formats.match_results import read_config
 from braggio.formats.stored import StoredFrames
-from braggio.matching.cutoff import correlations_of
+from braggio.matching.cutoffs import correlations_of
 from braggio.model.frames import FrameStack
 from braggio.model.matches import SearchConfig, map_name
 

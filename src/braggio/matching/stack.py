@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from braggio.errors import DataWarning, GeometryError, MetadataError, OutputError, UnsupportedError, about
 from braggio.kernels.boxes import EDGES, copy_boxes
-from braggio.matching.extract import box_corners, kept_rows, outside, sides
+from braggio.matching.extraction import box_corners, kept_rows, outside, sides
 from braggio.matching.preferred import pixel_size
 from braggio.matching.result import open_map, open_map_file
 from braggio.model.frames import FrameStack

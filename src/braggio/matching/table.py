@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio._core import PartFile
 from braggio.errors import MetadataError, UnsupportedError
-from braggio.matching.pick import Peaks, pick
+from braggio.matching.picking import Peaks, pick
 from braggio.matching.result import MatchResult
 from braggio.model.columns import Coded
 from braggio.model.matches import GENERATIONS, MAPS, PEAKS_11, TEXTS, MatchTable, empty_column
@@ -133,15 +130,3 @@ def _joined(name: str, parts: list[NDArray[Any] | Coded]) -> NDArray[Any] | Code
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
     filled = [part for part in arrays if len(part)] or arrays[:1]  # a table without rows decides no dtype
     return np.concatenate(filled)
-
-
-def provenance_path(path: str | os.PathLike[str]) -> str:
-    """Where the provenance of a table stands: ``matches.csv`` has ``matches.provenance.json``."""
-    return os.path.splitext(os.fspath(path))[0] + ".provenance.json"
-
-
-def write_provenance(path: str | os.PathLike[str], facts: Any, *, overwrite: bool = False) -> None:
-    """Say beside a table how it came about; the same run gives the same bytes."""
-    part = PartFile(provenance_path(path))
-    part.write((json.dumps(facts, indent=1, sort_keys=True, default=str) + "\n").encode(), 0)
-    part.publish(overwrite=overwrite)

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from braggio.batch.plan import Task, inputs_of
-from braggio.batch.staging import durably
 from braggio.batch.work import Made, Manner, Recipe
 from braggio.errors import BraggioError
-from braggio.recipes.planned import Planned, files_in, placed
+from braggio.recipes.planned import Planned, files_in
 
 CONFIGURATIONS = (".yaml", ".yml", ".json")
 
 
 def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
     """A task per search; its maps are inputs too."""
-    params = placed(params, ("base", "micrograph", "template", "mask"))
+    from braggio.matching.options import TableOptions
+
+    TableOptions.of(params)  # a misspelt name is told now, not when the plan is run
+    params = TableOptions.placed(params)
     for file in dict.fromkeys(file for place in places for file in files_in(place, CONFIGURATIONS)):
         if file.name.endswith(".provenance.json"):
             continue
@@ -51,31 +53,13 @@ def search_is_whole(path: str) -> bool:
 
 def _run(task: Task, out: Path, manner: Manner) -> Made:
     """As ``braggio matching table``."""
-    from braggio.matching import match_table, open_result, pick, write_table
-    from braggio.matching.result import open_map
-    from braggio.matching.table import provenance_path, write_provenance
+    from braggio.matching.options import TableOptions
+    from braggio.matching.tabulate import search_table
 
-    params = dict(task.params)
-    places = {name: params.pop(name) for name in ("base", "micrograph", "template") if name in params}
-    table = {name: params.pop(name) for name in ("width", "half_template_shift", "exclude") if name in params}
-    valid, correlations = params.pop("valid", False), params.pop("correlations", None)
-    if params.get("mask"):
-        with open_map(params["mask"]) as stack:
-            params["mask"] = stack.read(0) > 0
-    target = out / f"{task.name}.csv"
-    out.mkdir(parents=True, exist_ok=True)
-    with open_result(task.inputs[0].path, **places) as result:
-        result = result.with_correlations(correlations) if correlations else result
-        result = result.apply_valid_cropping() if valid else result
-        peaks = pick(result, **params)
-        found = match_table(result, peaks, **table)
-        result.close()
-    facts = {"result": task.inputs[0].path, **peaks.provenance, "columns": len(found.columns)}
-    write_provenance(target, facts, overwrite=True)
-    with durably(target, overwrite=manner.overwrite, durable=manner.durable) as place:
-        write_table(place, found, overwrite=manner.overwrite)
-    empty = [] if len(peaks) else [f"no peak above {peaks.cutoff:.4g}: the table has no rows"]
-    return Made([target, Path(provenance_path(target))], [*found.notes, *empty])
+    (target,) = _outputs(task, out)
+    report = search_table(task.inputs[0].path, target, TableOptions.of(task.params), **vars(manner))
+    empty = [] if len(report.peaks) else [f"no peak above {report.peaks.cutoff:.4g}: the table has no rows"]
+    return Made([report.path, report.provenance], [*report.table.notes, *empty])
 
 
 def _outputs(task: Task, out: Path) -> Sequence[Path]:

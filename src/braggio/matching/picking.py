@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from braggio.batch.cpus import cpu_count
 from braggio.errors import FormatError, MetadataError, UnsupportedError, about
 from braggio.kernels.peaks import as_float32, pick_peaks
-from braggio.matching.cutoff import cutoff as gaussian_cutoff
+from braggio.matching.cutoffs import cutoff as gaussian_cutoff
+from braggio.matching.options import DISTANCE, HIGHEST, RADIUS, SAMPLE, PickOptions
 from braggio.matching.result import MatchResult
+from braggio.options import options_checked
 
-METRICS = ("zscore", "mip", "pvalue", "gev")
-RADIUS = 5.0
 PVALUE_CUTOFF = 8.0  # -ln p
 
 
@@ -45,19 +44,25 @@ class Peaks:
         return len(self.y)
 
 
+@options_checked
 def pick(
     source: MatchResult | ArrayLike,
     *,
-    metric: str = "zscore",
+    metric: Literal["zscore", "mip", "pvalue", "gev"] = "zscore",
     cutoff: float | None = None,
     false_positives: float = 1.0,
     n_correlations: int | None = None,
     radius: float = RADIUS,
     border: int = 0,
-    mask: ArrayLike | None = None,
     max_peaks: int | None = None,
-    nan: str = "error",
-    **options: Any,
+    nan: Literal["error", "mean"] = "error",
+    population: Literal["all pixels", "local maxima"] = "all pixels",
+    quadrant: Literal[1, 3] = 1,
+    distance: float = DISTANCE,
+    seed: int = 0,
+    sample: int = SAMPLE,
+    highest: float = HIGHEST,
+    mask: ArrayLike | None = None,
 ) -> Peaks:
     """Pick the peaks of a result, or of any map.
 
@@ -74,12 +79,14 @@ def pick(
         Expected in the whole map; for the default cutoff.
     n_correlations : int, optional
         For the default cutoff; by default the result's own.
-    radius, border, mask, max_peaks
+    radius, border, max_peaks, mask
         See `braggio.kernels.peaks.pick_peaks`.
     nan : {'error', 'mean'}
         Pixels that are NaN or -inf: refuse them, or let them take the mean of the others.
-    **options
-        Of `pvalue_scores` or `gev_cutoff`.
+    population, quadrant, distance
+        Of `pvalue_scores`; for 'pvalue' only.
+    seed, sample, highest
+        Of `gev_cutoff`; for 'gev' only.
 
     Returns
     -------
@@ -91,6 +98,8 @@ def pick(
         NaN or -inf in the map, counted, with the first place.
     MetadataError
         The number of correlations is not known.
+    OptionError
+        An option is out of range, no choice, of another metric, or there is none of that name.
 
     Examples
     --------
@@ -99,17 +108,24 @@ def pick(
     >>> peaks.y.tolist(), peaks.x.tolist(), round(peaks.cutoff, 3)
     ([10], [20], 4.971)
     """
-    if metric not in METRICS:
-        raise UnsupportedError(field="metric", expected=", ".join(METRICS), found=repr(metric))
-    scores, facts = _scores(source, metric, nan, options)
+    options = PickOptions.picked(locals())
+    scores, facts = _scores(source, options)
     if cutoff is None:
-        cutoff, more = _default_cutoff(source, scores, metric, false_positives, n_correlations, options)
+        cutoff, more = _default_cutoff(source, scores, options)
         facts |= more
-    y, x = pick_peaks(scores, cutoff, radius=radius, border=border, max_peaks=max_peaks, mask=mask, threads=cpu_count())
+    y, x = pick_peaks(
+        scores,
+        cutoff,
+        radius=options.radius,
+        border=border,
+        max_peaks=max_peaks,
+        mask=mask,
+        threads=cpu_count(),
+    )
     provenance = {
         "metric": metric,
-        "cutoff": cutoff,
-        "radius": radius,
+        "cutoff": float(cutoff),
+        "radius": options.radius,
         "border": border,
         "max_peaks": max_peaks,
         "masked_pixels": 0 if mask is None else int((~np.asarray(mask)).sum()),
@@ -120,10 +136,9 @@ def pick(
     return Peaks(y, x, scores[y, x], float(cutoff), provenance)
 
 
-def _scores(
-    source: MatchResult | ArrayLike, metric: str, nan: str, options: dict[str, Any]
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
+def _scores(source: MatchResult | ArrayLike, options: PickOptions) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """The map to be picked from."""
+    metric, nan = options.metric, options.nan
     if not isinstance(source, MatchResult):
         if metric == "pvalue":
             raise UnsupportedError(
@@ -138,7 +153,9 @@ def _scores(
     from braggio.matching.pvalue import pvalue_scores
 
     mip, more = _numbers_of(source, "mip", nan)
-    scores, found = pvalue_scores(scaled, mip, **options)
+    scores, found = pvalue_scores(
+        scaled, mip, population=options.population, quadrant=options.quadrant, distance=options.distance
+    )
     return scores, facts | more | found
 
 
@@ -149,8 +166,6 @@ def _numbers_of(result: MatchResult, name: str, nan: str) -> tuple[NDArray[np.fl
 
 def _numbers(values: NDArray[np.float32], name: str, nan: str) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """A map without NaN and -inf."""
-    if nan not in ("error", "mean"):
-        raise UnsupportedError(field="nan", expected="error or mean", found=repr(nan))
     if values.size == 0 or values.min() > -np.inf:  # NaN is the minimum of what holds it
         return values, {}
     bad = ~(values > -np.inf)
@@ -167,19 +182,15 @@ def _numbers(values: NDArray[np.float32], name: str, nan: str) -> tuple[NDArray[
 
 
 def _default_cutoff(
-    source: MatchResult | ArrayLike,
-    scores: NDArray[np.float32],
-    metric: str,
-    false_positives: float,
-    n_correlations: int | None,
-    options: Mapping[str, Any],
+    source: MatchResult | ArrayLike, scores: NDArray[np.float32], options: PickOptions
 ) -> tuple[float, dict[str, Any]]:
-    if metric == "pvalue":
+    if options.metric == "pvalue":
         return PVALUE_CUTOFF, {}
-    if metric == "gev":
+    false_positives, n_correlations = options.false_positives, options.n_correlations
+    if options.metric == "gev":
         from braggio.matching.gev import gev_cutoff
 
-        return gev_cutoff(scores, false_positives, **options)
+        return gev_cutoff(scores, false_positives, seed=options.seed, sample=options.sample, highest=options.highest)
     if n_correlations is None:
         if not isinstance(source, MatchResult):
             raise MetadataError(field="n_correlations", expected="a number for a plain map, or cutoff=", found="none")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from braggio.errors import BraggioError, GeometryError
 from braggio.kernels.peaks import pick_peaks
-from braggio.matching.cutoff import correlations_of, cutoff
+from braggio.matching.cutoffs import correlations_of, cutoff
 from braggio.matching.position import evidence, round_template, verdict
 from braggio.matching.result import MatchResult, open_map, open_map_file
 from braggio.model.matches import MAPS
