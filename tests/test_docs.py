@@ -56,4 +56,9 @@ def test_tables_of_options_are_made_from_their_fields(page, name, text):
 
 
 def test_every_system_shows_its_options():
-    assert {name for _, name, _ in TABLES} >= {"microed.SmvOptions", "laue.SpotOptions"}
+    assert {name for _, name, _ in TABLES} == {
+        "microed.SmvOptions",
+        "laue.SpotOptions",
+        "matching.TableOptions",
+        "particles.BatchOptions",
+    }

@@ -61,7 +61,7 @@ def test_star_import_works() -> None:
     assert namespace["demo_files"] is braggio.demo_files
 
 
-@pytest.mark.parametrize("system", ["microed", "laue", "matching"])
+@pytest.mark.parametrize("system", ["microed", "laue", "matching", "particles"])
 def test_no_name_of_a_system_is_that_of_a_module_of_it(system: str) -> None:
     """Importing the module would put it in the place of the function, wherever it is imported first."""
     package = getattr(braggio, system)

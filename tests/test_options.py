@@ -115,6 +115,10 @@ def test_ranges_in_words(about: Option, words: str) -> None:
 FUNCTIONS = [
     (braggio.microed.convert_series, braggio.microed.SmvOptions),
     (braggio.laue.find_spots, braggio.laue.SpotOptions),
+    (braggio.matching.pick, braggio.matching.PickOptions),
+    (braggio.particles.convert, braggio.particles.BatchOptions),
+    (braggio.particles.convert_paired, braggio.particles.BatchOptions),
+    (braggio.particles.convert_job, braggio.particles.BatchOptions),
 ]
 
 

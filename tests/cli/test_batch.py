@@ -238,12 +238,12 @@ def test_relion_job(tmp_path, run):
 @pytest.mark.parametrize(
     ("word", "problem"),
     [
-        ("colour=1", "parameter: expected one of batch_size, "),
-        ("overwrite=false", "found overwrite"),
-        ("out=x", "found out"),
-        ("batch_size=x", "batch_size: expected int, found 'x'"),
-        ("pixel_size=x", "pixel_size: expected float"),
-        ('reading={"colour": 1}', "reading: expected options of "),
+        ("batch_sise=1", "batch_sise: no such option; did you mean batch_size?"),
+        ("overwrite=false", "overwrite: no such option; "),
+        ("out=x", "out: no such option; "),
+        ("batch_size=x", "batch_size: expected an integer of at least 1, found 'x'"),
+        ("pixel_size=x", "pixel_size: expected a finite number of A, found 'x'"),
+        ('reading={"colour": 1}', "colour: no such option of reading; did you mean columns?"),
     ],
 )
 def test_relion_job_refuses_unknown_parameters(tmp_path, run, word, problem):

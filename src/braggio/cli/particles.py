@@ -10,7 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braggio.cli.options import Actions, UsageError, add_actions, add_durability, add_overwriting, add_threads, positive
+from braggio.cli.options import (
+    Actions,
+    UsageError,
+    add_actions,
+    add_durability,
+    add_options,
+    add_overwriting,
+    add_threads,
+    options_of,
+    positive,
+)
 
 if TYPE_CHECKING:
     from braggio.cli.session import Session
@@ -77,7 +87,10 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
         "--stack", nargs="+", metavar="MRC", help="rows follow the images of these stacks, one for each star file"
     )
     parser.add_argument(
-        "--normalize", choices=("max", "std", "background", "none"), default="max", help="of each image (default max)"
+        "--normalize",
+        choices=("max", "std", "background", "none"),
+        default="max",
+        help="normalisation of each image (default max)",
     )
     parser.add_argument("--n-pixels", type=positive, metavar="N", help="box that the stacks must have")
 
@@ -91,21 +104,9 @@ def _add_batches(parser: argparse.ArgumentParser) -> None:
     _add_output(parser, "folder of the batches")
     add_durability(parser)
     add_threads(parser)
-    parser.add_argument(
-        "--batch-size", type=positive, default=1024, metavar="N", help="images in a batch (default 1024)"
-    )
-    parser.add_argument(
-        "--downsample-factor", type=positive, default=1, metavar="N", help="bin by this factor of the box"
-    )
-    parser.add_argument(
-        "--downsample-type", choices=("mean", "max"), default="mean", help="of the binned pixels (default mean)"
-    )
-    parser.add_argument(
-        "--pixel-size", type=float, metavar="A", help="of the stacks (default: the table's, else the headers')"
-    )
-    parser.add_argument(
-        "--metadata", choices=("star", "cs", "both"), default="star", help="beside each stack (default star)"
-    )
+    from braggio.particles.options import BatchOptions
+
+    add_options(parser, BatchOptions, leave=("normalize", "sign", "prefix", "precision"))
 
 
 def _add_select(parser: argparse.ArgumentParser) -> None:
@@ -216,27 +217,24 @@ def _check(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _convert(arguments: argparse.Namespace, session: Session) -> None:
-    normalize = None if arguments.normalize == "none" else arguments.normalize
-    _batches(arguments, session, {"normalize": normalize})
+    arguments.normalize = None if arguments.normalize == "none" else arguments.normalize
+    _batches(arguments, session)
 
 
 def _restack(arguments: argparse.Namespace, session: Session) -> None:
     arguments.stack = None
-    arguments.n_pixels = None
-    _batches(arguments, session, {"normalize": None})
+    arguments.n_pixels = arguments.normalize = None
+    _batches(arguments, session)
 
 
-def _batches(arguments: argparse.Namespace, session: Session, options: dict[str, Any]) -> None:
+def _batches(arguments: argparse.Namespace, session: Session) -> None:
     from functools import partial
 
-    from braggio.particles import convert, convert_paired
+    from braggio.particles import BatchOptions, convert, convert_paired
     from braggio.particles.conversion import is_current
     from braggio.particles.stacks import stack_info
 
-    options |= {
-        name: getattr(arguments, name)
-        for name in ("batch_size", "downsample_factor", "downsample_type", "pixel_size", "metadata")
-    }
+    options = vars(options_of(arguments, BatchOptions)) | {"normalize": arguments.normalize}
     if arguments.stack:
         for stack in arguments.stack if arguments.n_pixels else ():
             _require_box(stack, stack_info(Path(stack)).shape[1], arguments.n_pixels)

@@ -16,7 +16,7 @@ INTERMIXED = True
 EPILOG = """Parameters are those of the Python function of the recipe, as NAME=VALUE; a value is JSON, or else text:
   smv        braggio.microed.convert_series: voltage=200 distance=1500 beam_center=[1024,1020] mrc=true
   spots      braggio.laue.find_spots: n_sigma=3 masks=false
-  particles  braggio.particles.convert_indexed: batch_size=1024 downsample_factor=2
+  particles  braggio.particles.convert: batch_size=1024 downsample_factor=2
   xtc        braggio.xtc.DumpOptions: address=cspad file_format=npz max_events=1000
   matching   braggio.matching.pick and match_table: metric=zscore cutoff=7.5 width=39
 

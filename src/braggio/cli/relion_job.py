@@ -37,8 +37,8 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
     """Convert, then say how it ended."""
     from braggio.cli.plan import split_parameters
     from braggio.errors import MetadataError
-    from braggio.particles import convert_indexed
-    from braggio.recipes import arguments_of
+    from braggio.particles import convert, read
+    from braggio.recipes.particles import batch_options
 
     job = Path(arguments.o)
     job.mkdir(parents=True, exist_ok=True)
@@ -49,11 +49,10 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         places, params = split_parameters(arguments.params)
         if places:
             raise MetadataError(field="parameter", expected="NAME=VALUE", found=repr(places[0]))
-        options = arguments_of(params)
-        _require_options(options)
-        report = convert_indexed(
-            arguments.in_parts, job / "particles", overwrite=True, progress=_polling(job), **options
-        )
+        options, reading, threads = batch_options(params)
+        table = read(arguments.in_parts, **reading)
+        how = {"overwrite": True, "threads": threads, "progress": _polling(job)}
+        report = convert(table, job / "particles", **how, **vars(options))
         session.done(f"{job}: {report.images} images", job=job, images=report.images)
         end = "SUCCESS"
     except _AbortedError:
@@ -61,29 +60,6 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
         session.failed(f"{job}: ended by RELION_JOB_ABORT_NOW", job=job)
     finally:
         _exit_file(job, end).touch()
-
-
-def _require_options(options: dict[str, Any]) -> None:
-    """Only parameters of the conversion, of their kind, that are not the job's own."""
-    from typing import get_type_hints
-
-    from braggio.errors import MetadataError
-    from braggio.particles import convert, read
-
-    kinds = {**get_type_hints(convert), "reading": dict}
-    for name in ("table", "out", "overwrite", "progress", "dry_run", "descriptor", "return"):
-        del kinds[name]
-    for name, value in options.items():
-        if name not in kinds:
-            raise MetadataError(field="parameter", expected=f"one of {', '.join(kinds)}", found=name)
-        kind = kinds[name] if not isinstance(value, int) or kinds[name] != float | None else int
-        if not isinstance(value, kind):
-            expected = getattr(kinds[name], "__name__", str(kinds[name]))
-            raise MetadataError(field=name, expected=expected, found=repr(value))
-    known = get_type_hints(read).keys() - {"file", "return"}
-    for name in options.get("reading", {}):
-        if name not in known:
-            raise MetadataError(field="reading", expected=f"options of {', '.join(sorted(known))}", found=repr(name))
 
 
 def _exit_file(job: Path, end: str) -> Path:

@@ -11,24 +11,35 @@ r"""Particles: RELION star and cryoSPARC metadata in one table, joined to image 
 (1, 300.0, 'deg')
 """
 
-from braggio.particles.checks import CheckError, CheckReport, Problem, check
-from braggio.particles.conversion import (
-    ConvertReport,
-    convert,
-    convert_indexed,
-    convert_job,
-    convert_paired,
-    restack,
-)
-from braggio.particles.ctf import ctf_1d, mean_ctf, wavelength
-from braggio.particles.grid import ImageGrid
-from braggio.particles.jobs import pair, read_job
-from braggio.particles.reading import read
-from braggio.particles.stacks import MissingStackError, Places, StackInfo
-from braggio.particles.stream import images
-from braggio.particles.table import Particles
+from braggio.lazy import lookup
+
+_HOMES = {
+    "BatchOptions": "braggio.particles.options",
+    "CheckError": "braggio.particles.checks",
+    "CheckReport": "braggio.particles.checks",
+    "ConvertReport": "braggio.particles.conversion",
+    "ImageGrid": "braggio.particles.grid",
+    "MissingStackError": "braggio.particles.stacks",
+    "Particles": "braggio.particles.table",
+    "Places": "braggio.particles.stacks",
+    "Problem": "braggio.particles.checks",
+    "StackInfo": "braggio.particles.stacks",
+    "check": "braggio.particles.checks",
+    "convert": "braggio.particles.conversion",
+    "convert_job": "braggio.particles.conversion",
+    "convert_paired": "braggio.particles.conversion",
+    "ctf_1d": "braggio.particles.ctf",
+    "images": "braggio.particles.stream",
+    "mean_ctf": "braggio.particles.ctf",
+    "pair": "braggio.particles.jobs",
+    "read": "braggio.particles.reading",
+    "read_job": "braggio.particles.jobs",
+    "restack": "braggio.particles.conversion",
+    "wavelength": "braggio.particles.ctf",
+}
 
 __all__ = [
+    "BatchOptions",
     "CheckError",
     "CheckReport",
     "ConvertReport",
@@ -40,7 +51,6 @@ __all__ = [
     "StackInfo",
     "check",
     "convert",
-    "convert_indexed",
     "convert_job",
     "convert_paired",
     "ctf_1d",
@@ -52,3 +62,30 @@ __all__ = [
     "restack",
     "wavelength",
 ]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from braggio.particles.checks import CheckError as CheckError
+    from braggio.particles.checks import CheckReport as CheckReport
+    from braggio.particles.checks import Problem as Problem
+    from braggio.particles.checks import check as check
+    from braggio.particles.conversion import ConvertReport as ConvertReport
+    from braggio.particles.conversion import convert as convert
+    from braggio.particles.conversion import convert_job as convert_job
+    from braggio.particles.conversion import convert_paired as convert_paired
+    from braggio.particles.conversion import restack as restack
+    from braggio.particles.ctf import ctf_1d as ctf_1d
+    from braggio.particles.ctf import mean_ctf as mean_ctf
+    from braggio.particles.ctf import wavelength as wavelength
+    from braggio.particles.grid import ImageGrid as ImageGrid
+    from braggio.particles.jobs import pair as pair
+    from braggio.particles.jobs import read_job as read_job
+    from braggio.particles.options import BatchOptions as BatchOptions
+    from braggio.particles.reading import read as read
+    from braggio.particles.stacks import MissingStackError as MissingStackError
+    from braggio.particles.stacks import Places as Places
+    from braggio.particles.stacks import StackInfo as StackInfo
+    from braggio.particles.stream import images as images
+    from braggio.particles.table import Particles as Particles
+
+__getattr__, __dir__ = lookup(__name__, _HOMES, __all__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,39 +17,9 @@ from braggio.formats.mrc import write_mrc
 from braggio.formats.stored import ArrayFrames
 from braggio.model.columns import Coded
 from braggio.particles.grid import ImageGrid
+from braggio.particles.options import BatchOptions
 from braggio.particles.stream import images
 from braggio.particles.table import Particles
-
-FORMATS = ("star", "cs", "both")
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What is the same for all batches of a conversion; see `braggio.particles.convert`."""
-
-    batch_size: int
-    downsample_factor: int
-    downsample_type: str
-    normalize: str | None
-    metadata: str
-    sign: bool
-    prefix: str
-    precision: str
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, not {self.batch_size}")
-        if self.metadata not in FORMATS:
-            raise ValueError(f"metadata must be star, cs or both, not {self.metadata!r}")
-        if self.downsample_type not in ("mean", "max"):
-            raise ValueError(f"downsample_type must be mean or max, not {self.downsample_type!r}")
-        if not self.prefix or os.sep in self.prefix or self.prefix.startswith("."):
-            raise ValueError(f"prefix must be a file name, not {self.prefix!r}")
-
-    def suffixes(self) -> tuple[str, ...]:
-        """Of the files of a batch."""
-        tables = {"star": (".star",), "cs": (".cs",), "both": (".star", ".cs")}[self.metadata]
-        return (".mrcs", *tables, ".npz")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from braggio import __version__
 from braggio.batch.staging import Staging, digest
 from braggio.batch.workers import in_order
 from braggio.errors import DataWarning, MetadataError, OutputError
-from braggio.particles.batches import Batch, BatchOptions, split_into_batches, write_batch
+from braggio.options import options_checked
+from braggio.particles.batches import Batch, split_into_batches, write_batch
 from braggio.particles.checks import check
 from braggio.particles.grid import ImageGrid
 from braggio.particles.jobs import pair, read_job
-from braggio.particles.reading import File, read
+from braggio.particles.options import BatchOptions
+from braggio.particles.reading import File
 from braggio.particles.stacks import stack_info
 from braggio.particles.table import Particles
 
@@ -75,20 +77,21 @@ class ConvertReport:
         )
 
 
+@options_checked
 def convert(
     table: Particles,
     out: File,
     *,
     batch_size: int = 1024,
     downsample_factor: int = 1,
-    downsample_type: str = "mean",
-    normalize: str | None = "max",
-    descriptor: ImageGrid | None = None,
+    downsample_type: Literal["mean", "max"] = "mean",
+    normalize: Literal["max", "std", "background"] | None = "max",
     pixel_size: float | None = None,
-    metadata: str = "star",
+    metadata: Literal["star", "cs", "both"] = "star",
     sign: bool = False,
     prefix: str = "particles",
-    precision: str = "exact",
+    precision: Literal["exact", "relion"] = "exact",
+    descriptor: ImageGrid | None = None,
     overwrite: bool = False,
     durable: bool = False,
     dry_run: bool = False,
@@ -147,22 +150,36 @@ def convert(
     OutputError
         An output exists, or cannot be written; nothing is left behind.
     """
-    options = BatchOptions(batch_size, downsample_factor, downsample_type, normalize, metadata, sign, prefix, precision)
-    return _run([table], out, options, descriptor, pixel_size, _How(overwrite, durable, dry_run, threads, progress))
+    how = _How(overwrite, durable, dry_run, threads, progress)
+    return _run([table], out, BatchOptions.picked(locals()), descriptor, how)
 
 
-def convert_indexed(
-    file: File | Sequence[File], out: File, *, reading: dict[str, Any] | None = None, **options: Any
+@options_checked
+def convert_job(
+    folder: File,
+    out: File,
+    *,
+    batch_size: int = 1024,
+    downsample_factor: int = 1,
+    downsample_type: Literal["mean", "max"] = "mean",
+    normalize: Literal["max", "std", "background"] | None = "max",
+    pixel_size: float | None = None,
+    metadata: Literal["star", "cs", "both"] = "star",
+    sign: bool = False,
+    prefix: str = "particles",
+    precision: Literal["exact", "relion"] = "exact",
+    overwrite: bool = False,
+    durable: bool = False,
+    dry_run: bool = False,
+    threads: int = 1,
+    progress: Progress | None = None,
 ) -> ConvertReport:
-    """`convert` of an indexed .star or .cs; `reading` holds options of `read` (folder, base, columns, ...)."""
-    return convert(read(file, **(reading or {})), out, **options)
-
-
-def convert_job(folder: File, out: File, **options: Any) -> ConvertReport:
     """`convert` of a cryoSPARC job folder ``J<n>``; see `read_job`."""
-    return convert(read_job(folder), out, **options)
+    how = _How(overwrite, durable, dry_run, threads, progress)
+    return _run([read_job(folder)], out, BatchOptions.picked(locals()), None, how)
 
 
+@options_checked
 def convert_paired(
     stars: Sequence[File],
     stacks: Sequence[File],
@@ -170,13 +187,14 @@ def convert_paired(
     *,
     batch_size: int = 1024,
     downsample_factor: int = 1,
-    downsample_type: str = "mean",
-    normalize: str | None = "max",
-    descriptor: ImageGrid | None = None,
+    downsample_type: Literal["mean", "max"] = "mean",
+    normalize: Literal["max", "std", "background"] | None = "max",
     pixel_size: float | None = None,
-    metadata: str = "star",
+    metadata: Literal["star", "cs", "both"] = "star",
+    sign: bool = False,
     prefix: str = "particles",
-    precision: str = "exact",
+    precision: Literal["exact", "relion"] = "exact",
+    descriptor: ImageGrid | None = None,
     overwrite: bool = False,
     durable: bool = False,
     dry_run: bool = False,
@@ -205,15 +223,33 @@ def convert_paired(
             found=f"{len(stars)} and {len(stacks)}",
         )
     tables = [pair(star, stack) for star, stack in zip(stars, stacks, strict=True)]
-    options = BatchOptions(
-        batch_size, downsample_factor, downsample_type, normalize, metadata, False, prefix, precision
-    )
-    return _run(tables, out, options, descriptor, pixel_size, _How(overwrite, durable, dry_run, threads, progress))
+    how = _How(overwrite, durable, dry_run, threads, progress)
+    return _run(tables, out, BatchOptions.picked(locals()), descriptor, how)
 
 
-def restack(table: Particles, out: File, **options: Any) -> ConvertReport:
+@options_checked
+def restack(
+    table: Particles,
+    out: File,
+    *,
+    batch_size: int = 1024,
+    downsample_factor: int = 1,
+    downsample_type: Literal["mean", "max"] = "mean",
+    normalize: Literal["max", "std", "background"] | None = None,
+    pixel_size: float | None = None,
+    metadata: Literal["star", "cs", "both"] = "star",
+    sign: bool = False,
+    prefix: str = "particles",
+    precision: Literal["exact", "relion"] = "exact",
+    overwrite: bool = False,
+    durable: bool = False,
+    dry_run: bool = False,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> ConvertReport:
     """`convert` with the pixel values as they are, unless asked otherwise."""
-    return convert(table, out, **{"normalize": None, **options})
+    how = _How(overwrite, durable, dry_run, threads, progress)
+    return _run([table], out, BatchOptions.picked(locals()), None, how)
 
 
 # ---- how it is done
@@ -235,10 +271,9 @@ def _run(
     out: File,
     options: BatchOptions,
     descriptor: ImageGrid | None,
-    pixel_size: float | None,
     how: _How,
 ) -> ConvertReport:
-    grids = [_input_grid(table, descriptor, pixel_size) for table in tables]
+    grids = [_input_grid(table, descriptor, options.pixel_size) for table in tables]
     different = [grid for grid in grids if grid != grids[0]]
     if different:
         raise MetadataError(field="grid", expected=f"one for all inputs: {grids[0]}", found=str(different[0]))
@@ -277,7 +312,8 @@ def _run(
 def _plan(
     tables: Sequence[Particles], out: File, options: BatchOptions, grid: ImageGrid, batches: Sequence[Batch]
 ) -> ConvertReport:
-    task = {"files": [table.files for table in tables], "options": asdict(options), "grid": asdict(grid)}
+    chosen = {name: value for name, value in asdict(options).items() if name != "pixel_size"}  # which is in the grid
+    task = {"files": [table.files for table in tables], "options": chosen, "grid": asdict(grid)}
     return ConvertReport(
         folder=os.fspath(out),
         images=sum(table.n for table in tables),

@@ -1,23 +1,46 @@
-"""Particles: a task per table, into a folder of its name."""
+"""Particle tables: a task per star or .cs file, into a folder of its name."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from braggio.batch.plan import Task
 from braggio.batch.work import Made, Manner, Recipe
+from braggio.options import require_known
 from braggio.recipes.planned import Planned, file_tasks, own_folder
+
+if TYPE_CHECKING:
+    from braggio.particles import BatchOptions
+
+
+def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
+    batch_options(params)  # a misspelt name is told now, not when the plan is run
+    return file_tasks("particles", (".star", ".cs"), places, params)
+
+
+def batch_options(params: Mapping[str, Any]) -> tuple[BatchOptions, dict[str, Any], int]:
+    """Options of a task, those of reading its table, and its threads."""
+    import inspect
+
+    from braggio.particles import BatchOptions, read
+
+    require_known(params, (*BatchOptions.names(), "reading", "threads"))
+    reading = params.get("reading", {})
+    require_known(reading, [name for name in inspect.signature(read).parameters if name != "file"], "option of reading")
+    options = {name: value for name, value in params.items() if name in BatchOptions.names()}
+    return BatchOptions.of(options), dict(reading), int(params.get("threads", 1))
 
 
 def _run(task: Task, out: Path, manner: Manner) -> Made:
-    from braggio.particles import convert_indexed
+    from braggio.particles import convert, read
 
     (folder,) = own_folder(task, out)
-    report = convert_indexed(
-        task.inputs[0].path, folder, overwrite=manner.overwrite, durable=manner.durable, **task.params
-    )
+    options, reading, threads = batch_options(task.params)
+    table = read(task.inputs[0].path, **reading)
+    report = convert(table, folder, threads=threads, **vars(manner), **vars(options))
     return Made([folder / name for name in report.outputs], report.notes)
 
 
-RECIPE = Planned(Recipe(_run, own_folder), partial(file_tasks, "particles", (".star", ".cs")), "braggio.particles")
+RECIPE = Planned(Recipe(_run, own_folder), _tasks, "braggio.particles")
