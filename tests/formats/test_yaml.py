@@ -92,6 +92,7 @@ dash:
 url: http://x/y:z
 """
     )
+    assert read_yaml(b"? a\n: {b}\n") == {"a": {"b": None}}
     assert read_yaml(text) == {
         "match": {"mip_path": "out #1.mrc", "other": "it's", "odd key": "it's", "exponent": 1e-3},
         "gpu_ids": [0, 1],
@@ -122,20 +123,18 @@ def test_json_by_name(tmp_path):
         ("a: >-\n  b", UnsupportedError, "block text"),
         ("a: 1\n---\nb: 2", UnsupportedError, "one document"),
         ("%YAML 1.1\n---\na: 1", UnsupportedError, "directive|one document"),
-        ("? a\n: b", FormatError, "line 1"),
         ("a: 1\na: 2", FormatError, "line 2: expected each key once"),
         ("a: 1\n   b: 2", FormatError, "line"),
         ("a:\n  b: 1\n c: 2", FormatError, "line 3"),
-        ("a:\n\tb: 1", FormatError, "line 2.*tab"),
+        ("a:\n\tb: 1", FormatError, "line 2.*cannot start any token"),
         ("a: 012", FormatError, "line 1.*decimal"),
         ("a: 1_000", FormatError, "decimal"),
         ("a: 0x10", FormatError, "decimal"),
         ("a: 12:30", FormatError, "decimal"),
-        ("a: [1, 2", FormatError, "line 1"),
+        ("a: [1, 2", FormatError, "did not find expected ',' or"),
         ("a: [1] 2", FormatError, "line 1"),
-        ("a: {b}", FormatError, "key: value"),
-        ("a: 'b", FormatError, "quote"),
-        ('a: "b\\q"', FormatError, "escapes"),
+        ("a: 'b", FormatError, "line 1.*end of stream"),
+        ('a: "b\\q"', FormatError, "line 1.*escape character"),
         ("a: b: c", FormatError, "line 1"),
         ("a: " + "[" * 100, FormatError, "32 levels"),
         ("- " * 100 + "a", FormatError, "32 levels"),
