@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bench.runner import Case, Context, Goal
 from braggio._core import BitMask, SpotPass
 from braggio.kernels import label
-from braggio.kernels.kruskal import kruskal
+from braggio.kernels.kruskal_numba import kruskal
 from braggio.kernels.trimmed import PixelSums, trimmed
 from braggio.laue import find_spots
 

@@ -126,6 +126,10 @@ class UnknownOptionError(OptionError, TypeError):
     """There is no option of this name."""
 
 
+class DtypeError(BraggioError, TypeError, ValueError):
+    """An array's dtype is none that is worked on."""
+
+
 class UnsafeError(BraggioError, ValueError):
     """Input that asks for something it must not get."""
 

@@ -333,3 +333,18 @@ def test_a_pixel_size_that_cannot_be_is_refused(bad: float, tmp_path: Path) -> N
     with pytest.raises(braggio.BraggioError):
         braggio.write(tmp_path / "x.mrc", np.zeros((2, 2), "float32"), pixel_size=bad)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stored_type_that_cannot_be_is_named_with_the_choices(tmp_path: Path) -> None:
+    """It was "integers of at most 2^24, found larger ones", of zeros."""
+    for dtype, stored, choices in (("int32", "int8", "int16 or float32"), ("int16", "float32", "int16")):
+        with pytest.raises(UnsupportedError, match=f"stored: expected {choices} for {dtype}, found '{stored}'"):
+            braggio.write(tmp_path / "b.mrc", np.zeros((2, 2), dtype), stored=stored)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_value_beyond_float32_is_named_with_its_place(tmp_path: Path) -> None:
+    array = np.zeros((3, 4, 5), np.int32)
+    array[1, 2, 3] = -(1 << 24) - 1
+    with pytest.raises(LimitError, match="found -16777217 in frame 1, row 2, column 3"):
+        braggio.write(tmp_path / "b.mrc", array)

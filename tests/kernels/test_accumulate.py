@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from braggio._core import cpu_levels
-from braggio.errors import FormatError, LimitError
+from braggio.errors import LimitError
 from braggio.kernels.accumulate import Accumulator
 
 
@@ -167,18 +167,18 @@ def test_sums_that_may_overflow_are_refused():
 
 def test_refusals():
     found = Accumulator((2, 3))
-    with pytest.raises(FormatError, match="at least 1"):
+    with pytest.raises(ValueError, match="no correlogram"):
         found.finish()
-    for bad in (np.zeros((1, 3, 2), np.float32), np.zeros((1, 2, 3), int)):
+    for bad in (np.zeros((1, 3, 2), np.float32), np.zeros((1, 2, 3), complex)):
         with pytest.raises(ValueError, match="correlograms"):
             found.update(bad)
     values = np.zeros((2, 2, 3), np.float32)
     for indices in ([0], [0, -1], [0.5, 1]):
         with pytest.raises(ValueError, match="indices"):
             found.update(values, indices)
-    with pytest.raises(FormatError, match="shape"):
+    with pytest.raises(ValueError, match="shape"):
         found.merge(Accumulator((3, 2)))
-    with pytest.raises(FormatError, match="histogram"):
+    with pytest.raises(ValueError, match="bins"):
         found.merge(Accumulator((2, 3), bins=4))
     with pytest.raises(ValueError, match="itself"):
         found.merge(found)

@@ -224,11 +224,9 @@ def test_not_a_number_is_refused_with_its_place(bad: float, dtype: str) -> None:
         to_uint16(array)
 
 
-@pytest.mark.parametrize(
-    "dtype", ["int64", "uint64", "float16", "complex64", "bool", "U3", "object", "longdouble", "datetime64[s]"]
-)
+@pytest.mark.parametrize("dtype", ["complex64", "bool", "U3", "object", "longdouble", "datetime64[s]"])
 def test_other_dtypes_are_refused(dtype: str) -> None:
-    with pytest.raises(TypeError, match="array must be"):
+    with pytest.raises(TypeError, match="array: expected integers or reals"):
         to_uint16(np.zeros(3, dtype))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from makers import entries, tree
 
-from braggio.errors import FormatError, MetadataError, OutputError
+from braggio.errors import MetadataError, OutputError
 from braggio.matching import Accumulator, Partial, check, decode, merge_partials, open_result, write_maps, write_partial
 
 ORIENTATIONS = np.float32([[10 * i, 5 * i, 3 * i] for i in range(6)])
@@ -88,7 +88,7 @@ def test_refusals(tmp_path):
         merge_partials([tmp_path / "a", tmp_path / "c"])
     with pytest.raises(MetadataError, match="at least one"):
         merge_partials([])
-    with pytest.raises(FormatError, match="at least 1"):
+    with pytest.raises(ValueError, match="no correlogram"):
         write_maps(Partial(Accumulator((2, 2)), ORIENTATIONS, DEFOCI), tmp_path / "none")
     with pytest.raises(MetadataError, match="at least 0"):
         decode([-1], ORIENTATIONS, DEFOCI)

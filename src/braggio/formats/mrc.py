@@ -220,6 +220,8 @@ def write_mrc(
     ------
     LimitError
         A value that no MRC mode holds exactly, without `lossy`.
+    UnsupportedError
+        A dtype without an MRC mode, or `stored` is none of its choices.
     """
     if pixel_size is None:
         pixel_size = known_pixel_size(stack) or 1.0
@@ -227,7 +229,12 @@ def write_mrc(
     cell = [size * edge for size, edge in zip(sizes, (*stack.frame_shape[::-1], stack.nframes), strict=True)]
     if not all(0 < edge <= MAX_CELL for edge in cell):
         raise GeometryError(field="pixel_size", expected="a positive number of angstrom", found=pixel_size)
-    choices = [choice for choice in mode_choices(stack.dtype.name, lossy=lossy) if stored in (None, choice[0])]
+    choices = mode_choices(stack.dtype.name, lossy=lossy)
+    if stored is not None:
+        choices = [choice for choice in choices if choice[0] == stored]
+        if not choices:
+            able = " or ".join(name for name, _ in mode_choices(stack.dtype.name, lossy=lossy))
+            raise UnsupportedError(field="stored", expected=f"{able} for {stack.dtype}", found=repr(stored))
     for chosen, exact_range in choices:
         with PartFile(path) as part:
             stats = _write_frames(part, stack, chosen, exact_range, lossy)
@@ -242,9 +249,19 @@ def write_mrc(
     raise LimitError(
         "pass lossy=True to round to float32",
         field="pixels",
-        expected="integers of at most 2^24 in size",
-        found="larger ones",
+        expected="integers of magnitude at most 2^24",
+        found=_first_beyond(stack),
     )
+
+
+def _first_beyond(stack: FrameStack) -> str:
+    """The first integer that float32 does not hold, and its place."""
+    for index, frame in enumerate(stack.frames()):
+        beyond = np.abs(frame.astype(np.int64)) > MAX_EXACT
+        if beyond.any():
+            row, column = map(int, np.unravel_index(int(beyond.argmax()), beyond.shape))
+            return f"{frame[row, column]} in frame {index}, row {row}, column {column}"
+    return "a larger one"
 
 
 def _rounds(dtype: np.dtype[Any], stored: str, stats: FrameStats) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import Accumulator as _Accumulator
+from braggio.kernels.arrays import as_float32, as_threads
 
 BATCH = 4096  # correlograms in one call of the core
 
@@ -120,7 +121,7 @@ class Accumulator:
         Parameters
         ----------
         correlograms : array-like (n, ny, nx) or (ny, nx)
-            float32; numbers of at most 2^17 in size.
+            Rounded to float32; magnitudes of at most 2^17.
         indices : array-like of int (n,), optional
             Their places in the search, at least 0: orientation + orientations * (defocus + defoci * pixel size).
         start : int, optional
@@ -133,22 +134,19 @@ class Accumulator:
         LimitError
             A value that is no number or too large, naming its place; nothing has been added then.
         """
-        values: NDArray[Any] = np.asarray(correlograms)
+        values = as_float32(correlograms, "correlograms")
         if values.ndim == 2:
             values = values[None]
-        if values.ndim != 3 or values.shape[1:] != self.shape or values.dtype.kind != "f":
+        if values.ndim != 3 or values.shape[1:] != self.shape:
             expected = f"(n, {self.shape[0]}, {self.shape[1]})"
-            raise ValueError(f"correlograms must be floats of shape {expected}, not {values.dtype} {values.shape}")
+            raise ValueError(f"correlograms must be of shape {expected}, not {values.shape}")
         if indices is not None and start is not None:
             raise ValueError("pass indices or start, not both")
         first = self.count if start is None else operator.index(start)
         places = np.arange(first, first + len(values)) if indices is None else np.asarray(indices)
         if places.shape != (len(values),) or (len(places) and (places.dtype.kind not in "iu" or int(places.min()) < 0)):
             raise ValueError(f"indices must be {len(values)} integers of at least 0, not {places.dtype} {places.shape}")
-        if threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
-        with np.errstate(over="ignore"):
-            values = np.ascontiguousarray(values, np.float32)
+        threads = as_threads(threads)
         places = np.ascontiguousarray(places, np.int64)
         if len(values) > BATCH:
             self._core.check(values)
@@ -160,11 +158,14 @@ class Accumulator:
 
         Raises
         ------
-        FormatError
+        ValueError
             Another shape or histogram.
         """
         if other is self:
             raise ValueError("an accumulator cannot be merged with itself")
+        mine, theirs = ((each.shape, each.bins, each.limits if each.bins else None) for each in (self, other))
+        if mine != theirs:
+            raise ValueError(f"other must be of shape, bins and limits {mine}, not {theirs}")
         self._core.merge(other._core)
 
     def finish(self, *, threads: int = 1) -> Statistics:
@@ -172,10 +173,12 @@ class Accumulator:
 
         Raises
         ------
-        FormatError
+        ValueError
             No correlogram has been added.
         """
-        mean, deviation, scaled = self._core.finish(threads)
+        if not self.count:
+            raise ValueError("no correlogram has been added")
+        mean, deviation, scaled = self._core.finish(as_threads(threads))
         arrays = self.arrays()
         return Statistics(arrays["best"].copy(), arrays["index"].copy(), mean, deviation, scaled, self.count)
 

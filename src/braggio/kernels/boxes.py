@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import copy_boxes as _copy_boxes
+from braggio.kernels.arrays import as_output, as_pixels
 
 EDGES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "edge": "edge"}
 MAX_POSITION = 1 << 40
@@ -58,7 +59,7 @@ def copy_boxes(
     >>> copy_boxes([[1, 2], [3, 4]], [[-1, 0]], (2, 3), edges="reflect").tolist()
     [[[3, 4, 3], [1, 2, 1]]]
     """
-    pixels = _taken(np.asarray(image))
+    pixels = _as_image(image)
     places = np.asarray(corners)
     if places.size == 0:
         places = np.zeros((0, 2), np.int64)
@@ -72,12 +73,7 @@ def copy_boxes(
     if rows < 1 or columns < 1:
         raise ValueError(f"shape must be at least (1, 1), not {shape}")
     whole = (len(places), rows, columns)
-    if out is None:
-        out = np.empty(whole, pixels.dtype)
-    if out.shape != whole or out.dtype != pixels.dtype or not out.flags.c_contiguous or not out.flags.writeable:
-        raise ValueError(
-            f"out must be writeable C-contiguous {pixels.dtype} of shape {whole}, not {out.dtype} {out.shape}"
-        )
+    out = np.empty(whole, pixels.dtype) if out is None else as_output(out, whole, pixels.dtype)
     value = _as_pixel(fill, pixels.dtype)
     stored, target = pixels, out
     if pixels.dtype.char == "e":  # the core copies float16 as it is
@@ -86,15 +82,14 @@ def copy_boxes(
     return out
 
 
-def _taken(image: NDArray[Any]) -> NDArray[Any]:
-    if image.ndim != 2 or image.size == 0 or image.dtype.kind not in "iuf" or image.dtype.itemsize > 8:
-        raise ValueError(f"image must be 2-D numbers, not {image.dtype} {image.shape}")
-    if image.dtype.kind in "iu" and image.dtype.itemsize == 8:
-        small = np.int32 if image.dtype.kind == "i" else np.uint32
-        if image.min() < np.iinfo(small).min or image.max() > np.iinfo(small).max:
-            raise ValueError(f"image must have values of at most 32 bits, not {image.dtype}")
-        image = image.astype(small)
-    return np.ascontiguousarray(image, image.dtype.newbyteorder("="))
+def _as_image(image: ArrayLike) -> NDArray[Any]:
+    """float16 as it is: it is copied, not computed with."""
+    values = np.asarray(image)
+    half = values.dtype.kind == "f" and values.dtype.itemsize == 2
+    pixels = np.ascontiguousarray(values, np.float16) if half else as_pixels(values, "image")
+    if pixels.ndim != 2 or pixels.size == 0:
+        raise ValueError(f"image must be 2-D and not empty, not of shape {pixels.shape}")
+    return pixels
 
 
 def _as_pixel(fill: float, dtype: np.dtype[Any]) -> NDArray[Any]:

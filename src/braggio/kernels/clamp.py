@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import ClampCounts
 from braggio._core import clamp as _clamp
+from braggio.kernels.arrays import as_output, as_pixels, as_threads
 
 MAX_OFFSET = 1 << 31
 
@@ -21,8 +21,9 @@ def to_uint16(
 
     Parameters
     ----------
-    array : array-like of (u)int8, (u)int16, (u)int32, float32 or float64
-        Any shape. Float sums are formed in float64 and rounded half to even.
+    array : array-like
+        Any shape; dtypes as of `braggio.kernels.arrays.as_pixels`. Float sums are formed in float64 and rounded half to
+        even.
     offset : int
         Added to every pixel; at most 2^31 in size.
     out : uint16 ndarray, optional
@@ -39,8 +40,8 @@ def to_uint16(
 
     Raises
     ------
-    TypeError
-        A dtype that is not one of those above.
+    DtypeError
+        The array is not of integers or reals.
     ValueError
         NaN or infinity in the array; an `out` or `offset` that does not fit.
 
@@ -51,32 +52,14 @@ def to_uint16(
     >>> pixels.tolist(), counts.low, counts.rounded
     ([0, 2, 0], 1, 2)
     """
-    pixels = np.asarray(array)
-    if (
-        pixels.dtype.kind not in "iuf"
-        or pixels.dtype.itemsize > (8 if pixels.dtype.kind == "f" else 4)
-        or pixels.dtype == "f2"
-    ):
-        raise TypeError(f"array must be an 8, 16 or 32-bit integer, float32 or float64, not {pixels.dtype}")
-    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")).reshape(pixels.shape)
+    pixels = as_pixels(array, "array")
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         where = np.unravel_index(int(np.argmin(np.isfinite(pixels))), pixels.shape)
         raise ValueError(f"array must be finite, not {pixels[where]} at {tuple(int(i) for i in where)}")
     offset = operator.index(offset)
     if not -MAX_OFFSET <= offset <= MAX_OFFSET:
         raise ValueError(f"offset must be within 2^31 of 0, not {offset}")
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, not {threads}")
-    if out is None:
-        out = np.empty(pixels.shape, np.uint16)
-    _check_out(out, pixels)
-    return out, _clamp(pixels, out, offset, threads)
-
-
-def _check_out(out: NDArray[Any], pixels: NDArray[Any]) -> None:
-    if out.shape != pixels.shape or out.dtype != np.uint16 or not out.flags.c_contiguous or not out.flags.writeable:
-        raise ValueError(
-            f"out must be writeable C-contiguous uint16 of shape {pixels.shape}, not {out.dtype} {out.shape}"
-        )
-    if np.may_share_memory(out, pixels):
+    target = np.empty(pixels.shape, np.uint16) if out is None else as_output(out, pixels.shape, np.uint16)
+    if np.may_share_memory(target, pixels):
         raise ValueError("out must not overlap array")
+    return target, _clamp(pixels, target, offset, as_threads(threads))

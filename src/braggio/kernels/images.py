@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import work_images
+from braggio.kernels.arrays import as_numbers, as_output, as_threads
 
 NORMALIZE = ("max", "std", "background")
 
@@ -64,28 +65,20 @@ def prepare_images(
         raise ValueError(f"normalize must be {', '.join(NORMALIZE)} or None, not {normalize!r}")
     if bin_kind not in ("mean", "max"):
         raise ValueError(f"bin_kind must be mean or max, not {bin_kind!r}")
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, not {threads}")
-    pixels = _taken(np.asarray(images))
+    pixels = _as_images(images)
     if bin < 1 or pixels.shape[1] % bin or pixels.shape[2] % bin:
         raise ValueError(f"bin must divide the images of {pixels.shape[1]} x {pixels.shape[2]}, not {bin}")
     shape = (len(pixels), pixels.shape[1] // bin, pixels.shape[2] // bin)
-    if out is None:
-        out = np.empty(shape, np.float32)
-    if out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous or not out.flags.writeable:
-        raise ValueError(f"out must be writeable C-contiguous float32 of shape {shape}, not {out.dtype} {out.shape}")
+    out = np.empty(shape, np.float32) if out is None else as_output(out, shape, np.float32)
     if np.may_share_memory(out, pixels):
         raise ValueError("out must not overlap images")
-    return out, work_images(
-        pixels, out, bin=bin, bin_kind=bin_kind, normalize=normalize or "none", sign=float(sign), threads=threads
-    )
+    work: dict[str, Any] = {"bin": bin, "bin_kind": bin_kind, "normalize": normalize or "none", "sign": float(sign)}
+    return out, work_images(pixels, out, threads=as_threads(threads), **work)
 
 
-def _taken(images: NDArray[Any]) -> NDArray[Any]:
-    if images.ndim != 3 or images.dtype.kind not in "iuf":
-        raise ValueError(f"images must be numbers of shape (n, ny, nx), not {images.dtype} {images.shape}")
-    if images.dtype == np.float16:
-        return images.astype(np.float32)
-    if images.dtype.kind in "iu" and images.dtype.itemsize == 8:
-        return images.astype(np.float64)
-    return np.ascontiguousarray(images, images.dtype.newbyteorder("="))
+def _as_images(images: ArrayLike) -> NDArray[Any]:
+    values = as_numbers(images, "images")
+    if values.ndim != 3:
+        raise ValueError(f"images must be of shape (n, ny, nx), not {values.shape}")
+    wide = values.dtype.kind in "iu" and values.dtype.itemsize == 8
+    return values.astype(np.float64) if wide else values

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from braggio._core import Components
+from braggio.kernels.arrays import as_output, as_pixels
 from braggio.kernels.mask import SQUARE, Structure, connectivity, packed
 
 
@@ -99,7 +100,11 @@ def label(
     bits = packed(mask)
     components = _components()
     count = components.label(bits, connectivity(structure), min_pixels)
-    labels = np.zeros((bits.height, bits.width), dtype) if out is None else out
+    shape = (bits.height, bits.width)
+    if out is None:
+        labels = np.zeros(shape, dtype)
+    else:
+        labels = as_output(out, shape, out.dtype if out.dtype == np.uint16 else np.int32)
     components.fill(labels, out is None)
     return labels, count
 
@@ -112,7 +117,7 @@ def label_stats(mask: ArrayLike, image: ArrayLike, structure: Structure = SQUARE
     mask : array-like, 2-D
         Non-zero is foreground.
     image : array-like
-        Of the mask's shape: (u)int8, (u)int16, (u)int32, float32 or float64.
+        Of the mask's shape; dtypes as of `braggio.kernels.arrays.as_pixels`.
     structure, min_pixels
         As for `label`.
 
@@ -126,13 +131,7 @@ def label_stats(mask: ArrayLike, image: ArrayLike, structure: Structure = SQUARE
     >>> found.sum.tolist(), found.argmax.tolist(), found.box.tolist()
     ([12, 5], [1, 8], [[0, 1, 0, 2], [2, 3, 2, 3]])
     """
-    pixels = np.asarray(image)
-    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize == 8:
-        narrow = pixels.astype(np.int32)
-        if (narrow != pixels).any():
-            raise TypeError(f"image must be of at most 32-bit integers or float, not {pixels.dtype} beyond 32 bits")
-        pixels = narrow
-    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
+    pixels = as_pixels(image, "image")
     components = _components()
     components.label(packed(mask), connectivity(structure), min_pixels)
     found = components.measure(pixels)

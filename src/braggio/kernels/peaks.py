@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import pick_peaks as _pick_peaks
+from braggio.kernels.arrays import as_float32, as_threads
 
 EVERY = (1 << 63) - 1
 
@@ -63,7 +63,7 @@ def pick_peaks(
     >>> [each.tolist() for each in pick_peaks(scores, 7.0, radius=2)]
     [[2, 6], [3, 6]]
     """
-    values = as_float32(map)
+    values = as_float32(map, "map")
     if values.ndim != 2:
         raise ValueError(f"map must be 2-D, not of shape {values.shape}")
     if cutoff != cutoff:
@@ -74,8 +74,7 @@ def pick_peaks(
     most = EVERY if max_peaks is None else operator.index(max_peaks)
     if border < 0 or most < 0:
         raise ValueError(f"border and max_peaks must be at least 0, not {border} and {max_peaks}")
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, not {threads}")
+    threads = as_threads(threads)
     allowed = None if mask is None else np.ascontiguousarray(mask)
     if allowed is not None and (allowed.dtype != np.bool_ or allowed.shape != values.shape):
         raise ValueError(f"mask must be bool of shape {values.shape}, not {allowed.dtype} {allowed.shape}")
@@ -94,18 +93,3 @@ def pick_peaks(
         return flat, flat.copy()
     y, x = np.divmod(flat, values.shape[1])
     return y, x
-
-
-def as_float32(array: ArrayLike) -> NDArray[np.float32]:
-    """C-contiguous native float32 of real numbers.
-
-    Raises
-    ------
-    ValueError
-        Numbers of another kind.
-    """
-    values: NDArray[Any] = np.asarray(array)
-    if values.dtype.kind not in "iufb":
-        raise ValueError(f"map must be of real numbers, not {values.dtype}")
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(values, np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import fill_ranks
-from braggio.kernels.peaks import as_float32
+from braggio.kernels.arrays import as_float32
 
 
 def ranks(values: ArrayLike) -> NDArray[np.float64]:
@@ -27,7 +27,7 @@ def ranks(values: ArrayLike) -> NDArray[np.float64]:
     >>> ranks([3.0, 1.0, 3.0, -2.0]).tolist()
     [3.5, 2.0, 3.5, 1.0]
     """
-    numbers = as_float32(values)
+    numbers = as_float32(values, "values")
     found = np.empty(numbers.shape, np.float64)
     fill_ranks(numbers, found)
     return found

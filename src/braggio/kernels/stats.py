@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from braggio._core import FrameLayout, Scratch, Source, scan
+from braggio.kernels.arrays import as_pixels
 
 # One pixel in ten thousand: a cosmic ray touches fewer pixels of a detector, the noise of the readout more.
 LOW_FRACTION = 1e-4
@@ -89,13 +89,15 @@ def frame_stats(array: ArrayLike, *, low_fraction: float = LOW_FRACTION) -> Fram
 
     Parameters
     ----------
-    array : array-like of (u)int8, (u)int16, (u)int32, float32 or float64
-        Any shape, not empty.
+    array : array-like
+        Any shape, not empty; dtypes as of `braggio.kernels.arrays.as_pixels`.
     low_fraction : float
         For `FrameStats.low_quantile`, 0 to 0.5.
 
     Raises
     ------
+    DtypeError
+        The array is not of integers or reals.
     ValueError
         The array is empty, or holds NaN or infinity.
 
@@ -106,10 +108,10 @@ def frame_stats(array: ArrayLike, *, low_fraction: float = LOW_FRACTION) -> Fram
     >>> stats.min, stats.max, stats.mean
     (1, 4, 2.5)
     """
-    pixels = np.asarray(array)
+    pixels = as_pixels(array, "array")
     if pixels.size == 0:
         raise ValueError(f"array must not be empty, but has shape {pixels.shape}")
-    pixels = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")).reshape(1, -1)
+    pixels = pixels.reshape(1, -1)
     layout = FrameLayout(dtype=pixels.dtype.name, width=pixels.shape[1], height=1)
     stream = Source.over(pixels), layout, 0
     [found] = scan([stream], moments=True, low_fraction=low_fraction, scratch=Scratch())

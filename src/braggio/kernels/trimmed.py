@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import trimmed as _trimmed
+from braggio.errors import DtypeError
+from braggio.kernels.arrays import as_numbers, as_threads
 
 LANES = 64  # the core works on so many pixels side by side
 
@@ -40,7 +42,7 @@ def trimmed(
 
     Parameters
     ----------
-    stack : ndarray of shape (frames, pixels)
+    stack : array-like of shape (frames, pixels)
         Any integer or float dtype, byte order and strides; no NaN.
     n_removed : int
         Values dropped per pixel, 0 to frames - 1.
@@ -62,7 +64,7 @@ def trimmed(
 
     Raises
     ------
-    TypeError
+    DtypeError
         A dtype that is neither integer nor float.
     ValueError
         Shapes or `n_removed` that do not fit.
@@ -74,18 +76,17 @@ def trimmed(
     >>> found.avg.tolist(), found.spread.tolist(), found.iqr.tolist(), found.max.tolist(), found.arg.tolist()
     ([2.0, 5.0], [6.0, 0.0], [1.0, 0.0], [90, 5], [3, 0])
     """
-    if stack.ndim != 2 or stack.shape[0] < 1:
-        raise ValueError(f"stack must have shape (frames, pixels) with at least one frame, not {stack.shape}")
-    if stack.dtype.kind not in "iuf" or stack.dtype.itemsize > 8:
-        raise TypeError(f"stack must be of an integer or float dtype, not {stack.dtype}")
-    frames, pixels = stack.shape
+    values = as_numbers(stack, "stack")
+    if values.ndim != 2 or values.shape[0] < 1:
+        raise ValueError(f"stack must have shape (frames, pixels) with at least one frame, not {values.shape}")
+    threads = as_threads(threads)
+    frames, pixels = values.shape
     if not 0 <= n_removed < frames:
         raise ValueError(f"n_removed must be 0 to {frames - 1}, not {n_removed}")
     if engine not in ("core", "numba"):
         raise ValueError(f"engine must be 'core' or 'numba', not {engine!r}")
-    if engine == "numba" and (stack.dtype.kind not in "iu" or stack.dtype.itemsize > 2):
-        raise TypeError(f"the engine numba takes integers of 8 and 16 bits, not {stack.dtype}")
-    values = np.ascontiguousarray(stack, native(stack.dtype))
+    if engine == "numba" and (values.dtype.kind not in "iu" or values.dtype.itemsize > 2):
+        raise DtypeError(field="stack", expected="integers of 8 and 16 bits for engine numba", found=values.dtype)
     found = PixelSums.empty(pixels, values.dtype) if out is None else out
     if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
         return _wide(values, n_removed, found, threads)
@@ -98,11 +99,6 @@ def trimmed(
 
         fill(values, n_removed, found, threads)
     return found
-
-
-def native(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """What a kernel is compiled for: the native byte order, and no half precision."""
-    return np.dtype(np.float32) if dtype.kind == "f" and dtype.itemsize == 2 else dtype.newbyteorder("=")
 
 
 def _padded(values: NDArray[Any], n_removed: int, found: PixelSums, engine: str) -> PixelSums:

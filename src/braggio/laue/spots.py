@@ -12,6 +12,7 @@ from braggio.batch.workers import streamed
 from braggio.errors import OutputError, about
 from braggio.formats.hdf5 import require_place
 from braggio.formats.mccd_h5 import open_frames
+from braggio.kernels.arrays import as_threads
 from braggio.laue.options import DEFAULT_PERCENT, SpotOptions
 from braggio.laue.report import SpotReport
 from braggio.laue.search import Search
@@ -149,6 +150,7 @@ def find_spots(
     [[7, 1, 64]]
     """
     options = SpotOptions.picked(locals())
+    threads = as_threads(threads)
 
     def stage(name: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(name, done, total)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from braggio.errors import FormatError, MetadataError
 from braggio.formats.mccd_h5 import FrameRecord, laser_states, open_frames
+from braggio.kernels.arrays import as_threads
 from braggio.laue.options import SpotOptions
 from braggio.laue.stack import MemoryStack, Progress, Stack, available_memory, open_stack
 from braggio.laue.sync import blocks, require_laser
@@ -135,6 +136,7 @@ def pixel_stats(
     ([[11.0]], 1, [[3]])
     """
     options = SpotOptions(method=method, n=n, alpha=alpha, angles=0)
+    threads = as_threads(threads)
     if not isinstance(source, (str, os.PathLike)):
         frames = frames_array(source)
         record = array_record(frames.shape[0], angle, laser_on)
@@ -231,7 +233,7 @@ def _kruskal(
     kept: NDArray[np.int32],
     threads: int,
 ) -> None:
-    from braggio.kernels.kruskal import kruskal
+    from braggio.kernels.kruskal_numba import kruskal
 
     kruskal(values, groups, alpha, out=target, kept=kept, threads=threads)
 

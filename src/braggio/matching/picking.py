@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from braggio.batch.cpus import cpu_count
 from braggio.errors import FormatError, MetadataError, UnsupportedError, about
-from braggio.kernels.peaks import as_float32, pick_peaks
+from braggio.kernels.arrays import as_float32
+from braggio.kernels.peaks import pick_peaks
 from braggio.matching.cutoffs import cutoff as gaussian_cutoff
 from braggio.matching.options import DISTANCE, HIGHEST, RADIUS, SAMPLE, PickOptions
 from braggio.matching.result import MatchResult
@@ -144,7 +145,7 @@ def _scores(source: MatchResult | ArrayLike, options: PickOptions) -> tuple[NDAr
             raise UnsupportedError(
                 field="metric", expected="a MatchResult for pvalue, for it needs two maps", found="a map"
             )
-        return _numbers(as_float32(source), "map", nan)
+        return _numbers(as_float32(source, "map"), "map", nan)
     if metric == "mip":
         return _numbers_of(source, "mip", nan)
     scaled, facts = _numbers_of(source, "scaled_mip", nan)

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from braggio.errors import FormatError, MetadataError, about
 from braggio.formats.stored import StoredFrames
+from braggio.kernels.arrays import as_output
 from braggio.kernels.images import prepare_images
 from braggio.model.frames import FrameStack
 from braggio.particles.checks import require_memory
@@ -239,6 +240,4 @@ def _worked(
 
 
 def _require_out(out: NDArray[Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    good = out.ndim == 3 and len(out) >= shape[0] and out.shape[1:] == shape[1:] and out.dtype == dtype
-    if not (good and out.flags.c_contiguous and out.flags.writeable):
-        raise ValueError(f"out must be writeable C-contiguous {dtype} of shape {shape}, not {out.dtype} {out.shape}")
+    as_output(out[: shape[0]] if out.ndim == 3 else out, shape, dtype)

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from braggio.kernels.arrays import as_pixels, as_threads
 from braggio.kernels.jit import in_ranges, jit
-from braggio.kernels.trimmed import PixelSums, native
+from braggio.kernels.trimmed import PixelSums
 
 COUNTED = 1024  # value ranges below this are sorted by counting: 1 us against 5 for 200 values (bench_laue)
 
 
 def kruskal(
-    stack: NDArray[Any],
+    stack: ArrayLike,
     groups: Sequence[NDArray[np.int64]],
     alpha: float = 0.05,
     *,
@@ -38,8 +38,8 @@ def kruskal(
 
     Parameters
     ----------
-    stack : ndarray of shape (frames, pixels)
-        Integers of at most 32 bits, or floats without NaN.
+    stack : array-like of shape (frames, pixels)
+        Dtypes as of `braggio.kernels.arrays.as_pixels`; no NaN.
     groups : sequence of int ndarray
         Frames of each block; together every frame once.
     alpha : float
@@ -58,7 +58,7 @@ def kruskal(
 
     Raises
     ------
-    TypeError
+    DtypeError
         Another dtype.
     ValueError
         Groups that are not a partition of the frames.
@@ -71,16 +71,15 @@ def kruskal(
     >>> sums.avg.tolist(), kept.tolist(), sums.max.tolist()
     ([10.5], [6], [95])
     """
-    if stack.ndim != 2 or stack.dtype.kind not in "iuf" or (stack.dtype.kind != "f" and stack.dtype.itemsize > 4):
-        raise TypeError(
-            f"stack must be (frames, pixels) of at most 32-bit integers or floats, not {stack.dtype} {stack.shape}"
-        )
-    frames, pixels = stack.shape
+    values = as_pixels(stack, "stack")
+    if values.ndim != 2:
+        raise ValueError(f"stack must have shape (frames, pixels), not {values.shape}")
+    threads = as_threads(threads)
+    frames, pixels = values.shape
     if frames == 0 or not np.array_equal(
         np.sort(np.concatenate([np.asarray(group) for group in groups])), np.arange(frames)
     ):
         raise ValueError(f"groups must hold each of the {frames} frames once")
-    values = np.ascontiguousarray(stack, native(stack.dtype))
     block = np.empty(frames, np.int32)
     for index, group in enumerate(groups):
         block[group] = index
