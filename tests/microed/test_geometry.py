@@ -11,7 +11,7 @@ import pytest
 
 from braggio.errors import GeometryError, OptionError
 from braggio.formats.smv import decimal
-from braggio.microed import Geometry, wavelength
+from braggio.microed import Geometry, electron_wavelength
 from braggio.microed.geometry import unix_date
 
 NOON = datetime.datetime(2020, 1, 2, 12, 0, 0)
@@ -29,9 +29,9 @@ CODATA = {
 @pytest.mark.parametrize(("voltage", "expected"), CODATA.items())
 def test_wavelengths(voltage: float, expected: float) -> None:
     """The seven digits of the table; 200 kV is not pyami's 0.02501404."""
-    assert wavelength(voltage) == pytest.approx(expected, abs=6e-8)
+    assert electron_wavelength(voltage) == pytest.approx(expected, abs=6e-8)
     header = Geometry(voltage=voltage).header(1, 1, (4, 4), NOON)
-    assert header["WAVELENGTH"] == wavelength(voltage)
+    assert header["WAVELENGTH"] == electron_wavelength(voltage)
 
 
 @pytest.mark.parametrize("bad", [0, -200, math.nan, math.inf])
@@ -41,7 +41,7 @@ def test_numbers_that_must_be_positive(name: str, bad: float) -> None:
         Geometry(**{name: bad})  # type: ignore[arg-type]
     if name == "voltage":
         with pytest.raises(GeometryError, match="voltage"):
-            wavelength(bad)
+            electron_wavelength(bad)
 
 
 @pytest.mark.parametrize("bad", [0, 0.0, -0.0, math.nan, math.inf])
@@ -187,4 +187,4 @@ def test_dates() -> None:
 def test_a_voltage_without_a_wavelength(voltage: float) -> None:
     """WAVELENGTH=0.0 would be written and believed."""
     with pytest.raises(GeometryError, match="voltage"):
-        wavelength(voltage)
+        electron_wavelength(voltage)

@@ -25,11 +25,11 @@ from braggio.particles import (
     convert_job,
     convert_paired,
     ctf_1d,
+    electron_wavelength,
     mean_ctf,
     pair,
     read,
     restack,
-    wavelength,
 )
 from braggio.particles.angles import (
     euler_to_matrix,
@@ -456,13 +456,13 @@ def test_ctf_values(maker) -> None:
     """At zero frequency the CTF is the amplitude contrast; its first zero lies where chi is pi."""
     table = read(maker.table(["1@a.mrcs"]))
     assert ctf_1d(table, [0.0])[0, 0] == pytest.approx(0.1)
-    assert wavelength(300) == pytest.approx(0.0196875, rel=1e-4) and wavelength(200) == pytest.approx(
+    assert electron_wavelength(300) == pytest.approx(0.0196875, rel=1e-4) and electron_wavelength(200) == pytest.approx(
         0.0250793, rel=1e-4
     )
     k = np.linspace(0.001, 0.2, 20000)
     values = ctf_1d(table, k)[0]
     zero = k[np.flatnonzero(np.diff(np.sign(values)))[0]]
-    length = float(wavelength(300))
+    length = float(electron_wavelength(300))
     chi = np.pi * length * 9500 * zero**2 - np.pi / 2 * 2.7e7 * length**3 * zero**4 + np.arcsin(0.1)
     assert chi == pytest.approx(np.pi, rel=1e-3)
     mean, squares = mean_ctf(table, k)

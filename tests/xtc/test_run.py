@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from braggio.errors import FormatError, MetadataError, OutputError
 from braggio.formats.xtc import EBeam, matches
+from braggio.model.beam import EV_ANGSTROM
 from braggio.xtc import Event, Index, IndexedRun, Run, distance, find_files, open_run, parse_name, run_info, wavelength
-from braggio.xtc.beam import EV_ANGSTROM
 from braggio.xtc.run import MAX_NOTES
 
 SHOTS = {"quads": made.SMALL_QUADS, "roi": made.SMALL_ROI}

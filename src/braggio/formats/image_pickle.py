@@ -16,7 +16,7 @@ from braggio.formats.pickled import shown
 from braggio.model.geometry import Detector, Panel
 from braggio.model.lcls_detectors import format_version, timestamp_digits, translated_areas, unix_seconds
 
-EV_ANGSTROM = 12398.4187  # the constant of cxi.print_pickle
+PRINTED_EV_ANGSTROM = 12398.4187  # h c / e as cxi.print_pickle has it: its text is compared to the digit
 DEFAULT_SATURATION = 90000
 DEFAULT_MINIMUM = -400
 MOST = 1e300  # of a number of the header

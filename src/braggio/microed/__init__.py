@@ -22,12 +22,12 @@ _HOMES = {
     "ZeroPoint": "braggio.microed.policy",
     "convert_series": "braggio.microed.convert",
     "dials_line": "braggio.microed.hints",
+    "electron_wavelength": "braggio.model.beam",
     "find_series": "braggio.microed.series",
     "losses": "braggio.microed.recovery",
     "record_name": "braggio.microed.report",
     "scan_series": "braggio.microed.scan",
     "verify_series": "braggio.microed.verify",
-    "wavelength": "braggio.microed.geometry",
     "xds_lines": "braggio.microed.hints",
     "zero_point": "braggio.microed.policy",
 }
@@ -43,12 +43,12 @@ __all__ = [
     "ZeroPoint",
     "convert_series",
     "dials_line",
+    "electron_wavelength",
     "find_series",
     "losses",
     "record_name",
     "scan_series",
     "verify_series",
-    "wavelength",
     "xds_lines",
     "zero_point",
 ]
@@ -57,7 +57,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from braggio.microed.convert import convert_series as convert_series
     from braggio.microed.geometry import Geometry as Geometry
-    from braggio.microed.geometry import wavelength as wavelength
     from braggio.microed.hints import dials_line as dials_line
     from braggio.microed.hints import xds_lines as xds_lines
     from braggio.microed.options import SmvOptions as SmvOptions
@@ -73,5 +72,6 @@ if TYPE_CHECKING:
     from braggio.microed.series import find_series as find_series
     from braggio.microed.verify import FrameCheck as FrameCheck
     from braggio.microed.verify import verify_series as verify_series
+    from braggio.model.beam import electron_wavelength as electron_wavelength
 
 __getattr__, __dir__ = lookup(__name__, _HOMES, __all__)

@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from braggio.errors import BraggioError, GeometryError
+from braggio.model.beam import electron_wavelength
 from braggio.options import Options, option
-
-# CODATA 2018; h, e and c are exact.
-PLANCK = 6.62607015e-34  # J s
-ELECTRON_MASS = 9.1093837015e-31  # kg
-ELEMENTARY_CHARGE = 1.602176634e-19  # C
-LIGHT_SPEED = 299792458.0  # m/s
 
 # What Leginon's writer puts where nobody told it; each use is reported.
 DEFAULT_VOLTAGE = 200.0  # kV
@@ -25,41 +20,6 @@ DEFAULT_EXPOSURE_TIME = 1.0  # s; dxtbx up to 3.12 opens no ADSC image without T
 
 # BEAMLINE values for which dxtbx takes a class of another detector, with another beam centre and no pedestal.
 FOREIGN_BEAMLINES = ("fake", "timepix_su")
-
-
-def wavelength(voltage: float) -> float:
-    """Relativistic de Broglie wavelength of electrons.
-
-    ``h / sqrt(2 m e V (1 + e V / (2 m c^2)))`` with the constants of CODATA 2018.
-
-    Parameters
-    ----------
-    voltage : float
-        Accelerating voltage in kV.
-
-    Returns
-    -------
-    float
-        In angstrom.
-
-    Raises
-    ------
-    GeometryError
-        The voltage is not a positive number.
-
-    Examples
-    --------
-    >>> round(wavelength(200), 8), round(wavelength(300), 8)
-    (0.02507934, 0.01968749)
-    """
-    if not 0 < voltage < math.inf:
-        raise GeometryError(field="voltage", expected="a positive number of kV", found=voltage)
-    energy = ELEMENTARY_CHARGE * voltage * 1e3
-    momentum = math.sqrt(2 * ELECTRON_MASS * energy * (1 + energy / (2 * ELECTRON_MASS * LIGHT_SPEED**2)))
-    found = PLANCK / momentum * 1e10 if momentum > 0 else math.inf
-    if not 0 < found < math.inf:
-        raise GeometryError(field="voltage", expected="one of a microscope, kV", found=voltage)
-    return found
 
 
 def _beam(default: Any, help: str, **about: Any) -> Any:
@@ -150,7 +110,7 @@ class Geometry(Options):
     @property
     def electron_wavelength(self) -> float:
         """As it is written, angstrom."""
-        return float(self.wavelength or wavelength(self.voltage or DEFAULT_VOLTAGE))
+        return float(self.wavelength or electron_wavelength(self.voltage or DEFAULT_VOLTAGE))
 
     @property
     def defaulted(self) -> tuple[str, ...]:

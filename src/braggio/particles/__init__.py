@@ -20,7 +20,7 @@ _HOMES = {
     "ConvertReport": "braggio.particles.conversion",
     "ImageGrid": "braggio.particles.grid",
     "MissingStackError": "braggio.particles.stacks",
-    "Particles": "braggio.particles.table",
+    "Particles": "braggio.particles.opening",
     "Places": "braggio.particles.stacks",
     "Problem": "braggio.particles.checks",
     "StackInfo": "braggio.particles.stacks",
@@ -31,11 +31,11 @@ _HOMES = {
     "ctf_1d": "braggio.particles.ctf",
     "images": "braggio.particles.stream",
     "mean_ctf": "braggio.particles.ctf",
-    "pair": "braggio.particles.jobs",
-    "read": "braggio.particles.reading",
-    "read_job": "braggio.particles.jobs",
+    "pair": "braggio.particles.opening",
+    "read": "braggio.particles.opening",
+    "read_job": "braggio.particles.opening",
     "restack": "braggio.particles.conversion",
-    "wavelength": "braggio.particles.ctf",
+    "electron_wavelength": "braggio.model.beam",
 }
 
 __all__ = [
@@ -54,17 +54,18 @@ __all__ = [
     "convert_job",
     "convert_paired",
     "ctf_1d",
+    "electron_wavelength",
     "images",
     "mean_ctf",
     "pair",
     "read",
     "read_job",
     "restack",
-    "wavelength",
 ]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from braggio.model.beam import electron_wavelength as electron_wavelength
     from braggio.particles.checks import CheckError as CheckError
     from braggio.particles.checks import CheckReport as CheckReport
     from braggio.particles.checks import Problem as Problem
@@ -76,16 +77,15 @@ if TYPE_CHECKING:
     from braggio.particles.conversion import restack as restack
     from braggio.particles.ctf import ctf_1d as ctf_1d
     from braggio.particles.ctf import mean_ctf as mean_ctf
-    from braggio.particles.ctf import wavelength as wavelength
     from braggio.particles.grid import ImageGrid as ImageGrid
-    from braggio.particles.jobs import pair as pair
-    from braggio.particles.jobs import read_job as read_job
+    from braggio.particles.opening import Particles as Particles
+    from braggio.particles.opening import pair as pair
+    from braggio.particles.opening import read as read
+    from braggio.particles.opening import read_job as read_job
     from braggio.particles.options import BatchOptions as BatchOptions
-    from braggio.particles.reading import read as read
     from braggio.particles.stacks import MissingStackError as MissingStackError
     from braggio.particles.stacks import Places as Places
     from braggio.particles.stacks import StackInfo as StackInfo
     from braggio.particles.stream import images as images
-    from braggio.particles.table import Particles as Particles
 
 __getattr__, __dir__ = lookup(__name__, _HOMES, __all__)

@@ -20,6 +20,7 @@ from braggio.particles.grid import ImageGrid
 from braggio.particles.options import BatchOptions
 from braggio.particles.stream import images
 from braggio.particles.table import Particles
+from braggio.particles.write import write_particles_cs, write_particles_star
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def write_batch(batch: Batch, staging: Staging, before: ImageGrid, grid: ImageGr
     write_mrc(str(staging.path(stack)), ArrayFrames(pixels), overwrite=True, pixel_size=grid.pixel_size)
     table = _restacked(batch.table, stack, before, grid)
     if options.metadata in ("star", "both"):
-        table.to_star(staging.path(f"{batch.stem}.star"), precision=options.precision, overwrite=True)
+        write_particles_star(table, staging.path(f"{batch.stem}.star"), precision=options.precision, overwrite=True)
     if options.metadata in ("cs", "both"):
-        table.to_cs(staging.path(f"{batch.stem}.cs"), overwrite=True)
+        write_particles_cs(table, staging.path(f"{batch.stem}.cs"), overwrite=True)
     _write_npz(staging.path(f"{batch.stem}.npz"), npz_content(batch.table, before, grid, batch.start, batch.whole))
     return flat
 

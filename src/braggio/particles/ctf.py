@@ -13,31 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio.errors import GeometryError
+from braggio.model.beam import electron_wavelength
 from braggio.particles.table import Particles
 
 _CHUNK = 4096  # particles at once
-
-
-def wavelength(voltage: ArrayLike) -> NDArray[np.float64]:
-    """De Broglie wavelength of electrons, relativistic.
-
-    Parameters
-    ----------
-    voltage : array-like
-        kV.
-
-    Returns
-    -------
-    ndarray
-        Angstrom; RELION's constants: 12.2643247 / sqrt(V (1 + 0.978466e-6 V)), V in volt.
-
-    Examples
-    --------
-    >>> round(float(wavelength(300.0)), 6)
-    0.019688
-    """
-    volt = np.asarray(voltage, np.float64) * 1e3
-    return np.asarray(12.2643247 / np.sqrt(volt * (1 + 0.978466e-6 * volt)))
 
 
 def ctf_1d(table: Particles, frequency: ArrayLike) -> NDArray[np.float64]:
@@ -74,7 +53,8 @@ def ctf_1d(table: Particles, frequency: ArrayLike) -> NDArray[np.float64]:
                 expected="above 0 kV" if name == "Voltage" else "-1..1",
                 found=values[name][row, 0],
             )
-    length = wavelength(values["Voltage"])
+    voltages, rows = np.unique(values["Voltage"], return_inverse=True)
+    length = np.array([electron_wavelength(voltage) for voltage in voltages.tolist()])[rows.reshape(-1)][:, None]
     defocus = (values["DefocusU"] + values["DefocusV"]) / 2
     aberration = values["SphericalAberration"] * 1e7
     chi = np.pi * length * defocus * k2 - np.pi / 2 * aberration * length**3 * k2**2

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from braggio.errors import DataWarning, MetadataError
-from braggio.particles.reading import File, read
+from braggio.particles.reading import File, read_files
 from braggio.particles.stacks import Places, StackInfo, stack_info
 from braggio.particles.table import Particles
 
@@ -31,7 +31,7 @@ def pair(star: File, stack: File, *, block: str | None = None) -> Particles:
     MetadataError
         The numbers of rows and images differ.
     """
-    table = read(star, block=block, indexed=False)
+    table = read_files([Path(star)], block=block, places=Places(), indexed=False)
     info = stack_info(Path(stack))
     if info.images != table.n:
         raise MetadataError(
@@ -70,7 +70,8 @@ def read_job(folder: File, *, columns: Sequence[str] | None = None, strict: bool
     if not _JOB.fullmatch(name):
         raise MetadataError(path=path, field="folder", expected="a cryoSPARC job J<n>", found=name)
     batches = _batches(path)
-    table = read(path / f"{name}_passthrough_particles.cs", columns=columns, strict=strict)
+    passthrough = path / f"{name}_passthrough_particles.cs"
+    table = read_files([passthrough], columns=columns, places=Places(), strict=strict)
     infos = [stack_info(each) for each in batches]
     images = sum(info.images for info in infos)
     if images != table.n:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ from braggio.particles.stacks import Places
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from braggio.particles.checks import CheckReport
 
 _ANGLES = ("DefocusAngle", "PhaseShift")
 
@@ -118,13 +116,6 @@ class Particles:
             )
         return values[0].item() if hasattr(values[0], "item") else values[0]
 
-    @property
-    def optics(self) -> dict[str, Column]:
-        """The optics table of these particles: one row a group that is used, in order of the group numbers."""
-        from braggio.particles.write import optics_table
-
-        return optics_table(self)[0]
-
     def ctf(self, *, radians: bool = False) -> dict[str, NDArray[np.float64]]:
         """The columns of the contrast transfer function, per row.
 
@@ -153,6 +144,13 @@ class Particles:
             index=None if self.index is None else self.index[chosen],
         )
 
+    # Bound by `braggio.particles.opening`: functions of modules above, which take a table.
+    check: ClassVar[Callable[..., Any]]
+    images: ClassVar[Callable[..., Any]]
+    to_star: ClassVar[Callable[..., None]]
+    to_cs: ClassVar[Callable[..., None]]
+    optics: ClassVar[Any]  # a property
+
     def resolve(self, folder: Any = None, *, base: Any = None, allow_outside: bool | None = None) -> list[Path]:
         """The file of each of `stacks`; arguments replace those that the table was read with (see `Places`)."""
         with about(self.files[0] if self.files else None):
@@ -164,30 +162,6 @@ class Particles:
             name: value if name == "allow_outside" else str(value) for name, value in given.items() if value is not None
         }
         return replace(self, places=replace(self.places, **changed)) if changed else self  # type: ignore[arg-type]
-
-    def check(self, *, raise_: bool = True) -> CheckReport:
-        """Do the rows and their stacks agree? See `braggio.particles.check`."""
-        from braggio.particles.checks import check
-
-        return check(self, raise_=raise_)
-
-    def images(self, **options: Any) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
-        """The images in batches; see `braggio.particles.images`."""
-        from braggio.particles.stream import images
-
-        return images(self, **options)
-
-    def to_star(self, path: Any, **options: Any) -> None:
-        """Write as RELION 3.1; see `braggio.particles.write.write_particles_star`."""
-        from braggio.particles.write import write_particles_star
-
-        write_particles_star(self, path, **options)
-
-    def to_cs(self, path: Any, **options: Any) -> None:
-        """Write as cryoSPARC; see `braggio.particles.write.write_particles_cs`."""
-        from braggio.particles.write import write_particles_cs
-
-        write_particles_cs(self, path, **options)
 
     def to_pandas(self) -> pd.DataFrame:
         """The columns as a DataFrame, with stack, index and row."""

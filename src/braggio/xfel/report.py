@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from braggio.errors import FormatError, printable
 from braggio.formats import image_pickle, integration_pickle
-from braggio.formats.image_pickle import EV_ANGSTROM
+from braggio.formats.image_pickle import PRINTED_EV_ANGSTROM
 from braggio.formats.integration_pickle import Crystal
 from braggio.formats.pickled import FLEX, FLEX_NAMES, PickledObject
 
@@ -62,7 +62,7 @@ def _line(key: str, value: Any) -> str:
     if key == "DATA" and isinstance(value, np.ndarray) and value.size:
         return f"DATA len={value.size} max={value.max():f} min={value.min():f} dimensions={value.shape}"
     if key == "WAVELENGTH" and isinstance(value, (int, float)) and abs(value) <= image_pickle.MOST:
-        energy = EV_ANGSTROM / value if value else float("inf")
+        energy = PRINTED_EV_ANGSTROM / value if value else float("inf")
         return f"WAVELENGTH {value} , converted to eV: {energy}"
     if key == "mapped_predictions" and isinstance(value, list) and value and _is_table(value[0]):
         return f"{key} {tuple(value[0][0].tolist())} (only first shown of {len(value[0])})"
@@ -179,7 +179,7 @@ def facts(value: Any, path: str) -> dict[str, Any]:
         }
         found |= {"first_active_area": image.active_areas[0].tolist(), "first_translated_area": moved[0].tolist()}
         if image.wavelength > 0:
-            found["energy_ev"] = EV_ANGSTROM / image.wavelength
+            found["energy_ev"] = PRINTED_EV_ANGSTROM / image.wavelength
     elif integration_pickle.is_integration_pickle(value):
         integrated = integration_pickle.from_value(value, path)
         found["content"] = "integration"

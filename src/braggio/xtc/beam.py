@@ -8,9 +8,9 @@ from typing import Any
 
 from braggio.errors import GeometryError, MetadataError
 from braggio.formats.xtc import EBeam
+from braggio.model.beam import photon_wavelength
 
-EV_ANGSTROM = 12398.419843320025  # h c / e, CODATA 2019: of photon energies that a shot reports
-OVERRIDE_EV_ANGSTROM = 12398.4187  # what xtc_dump uses for override_energy
+OVERRIDE_EV_ANGSTROM = 12398.4187  # h c / e as xtc_dump has it for override_energy; its files hold what comes of it
 ELECTRON_MASS_MEV = 0.510998910
 UNDULATOR_PERIOD = 3.0e8  # angstrom
 UNDULATOR_K = 3.5
@@ -45,7 +45,7 @@ def wavelength(ebeam: EBeam | None) -> float | None:
         return None
     energy = ebeam.good("photon_energy")
     if energy is not None and energy >= LEAST_ENERGY:
-        return EV_ANGSTROM / energy
+        return photon_wavelength(energy)
     energy = ebeam.good("l3_energy")
     if energy is None or energy < LEAST_ENERGY:
         return None
