@@ -484,3 +484,36 @@ def test_a_cut_off_task_does_not_replace_what_others_have_made_since(tmp_path: P
     Receipts(plan.out).begin(plan.tasks[0])
     assert len(run_plan(plan, perform, engine="none").failed) == 1
     assert (tmp_path / "out" / "s000_001.img").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize(
+    "outputs", [[], [{"path": "../elsewhere.img", "size": 3}], [{"path": "/etc/hostname", "size": 3}], None, "x"]
+)
+def test_a_receipt_is_not_believed_for_what_it_says(raw: Path, tmp_path: Path, outputs: Any) -> None:
+    """Without outputs, or with some outside of the folder, it counted as done, and `verify` said ok of nothing."""
+    plan = make_plan(tmp_path / "out", tasks_of("smv", [str(raw)], {"voltage": 200}))
+    run_plan(plan, perform, engine="none")
+    (tmp_path / "elsewhere.img").write_bytes(b"abc")
+    images = sorted((tmp_path / "out").glob("*.*"))
+    for receipt in (tmp_path / "out" / ".braggio").glob("*.done.json"):
+        values = json.loads(receipt.read_bytes())
+        receipt.write_text(json.dumps({**values, "outputs": outputs}))
+    for image in images:
+        if image.is_file():
+            image.unlink()
+    assert all(Receipts(plan.out).problems(task) for task in plan.tasks)
+    report = run_plan(plan, perform, engine="none")
+    assert (len(report.done), report.failed, report.skipped) == (len(plan.tasks), (), ())
+    assert sorted((tmp_path / "out").glob("*.*")) == images
+
+
+def test_parts_of_a_series_that_is_there_already_are_done(raw: Path, tmp_path: Path) -> None:
+    """They make nothing, and those that come after them must begin all the same."""
+    run_plan(make_plan(tmp_path / "out", tasks_of("smv", [str(raw)], {"voltage": 200})), perform, engine="none")
+    before = tree(tmp_path / "out")
+    plan = make_plan(tmp_path / "out", tasks_of("smv", [str(raw)], {"voltage": 200}, split=1))
+    report = run_plan(plan, perform, engine="none")
+    assert (report.left, report.failed) == (0, ())
+    assert {name: data for name, data in tree(tmp_path / "out").items() if ".braggio/" not in name} == {
+        name: data for name, data in before.items() if ".braggio/" not in name
+    }

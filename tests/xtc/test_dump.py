@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
+import resource
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xtc_makers as made
+from makers import tree
 
 from braggio.errors import FormatError, GeometryError, MetadataError, OutputError
 from braggio.formats.cspad_cbf import open_cspad_cbf
@@ -356,7 +360,7 @@ class TestH5:
             dump_run(run, options(tmp_path, file_format="h5", output_dir=str(tmp_path / str(threads))), threads=threads)
         assert (tmp_path / "1" / "r0054.h5").read_bytes() == (tmp_path / "3" / "r0054.h5").read_bytes()
 
-    def test_an_interrupted_run_goes_on(self, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_interrupted_run_is_begun_again(self, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         whole = ShotFile.add
 
         def stop(self: ShotFile, shot: object, event: int) -> None:
@@ -370,18 +374,42 @@ class TestH5:
                 dump_run(run, options(tmp_path, file_format="h5"))
         assert not (tmp_path / "out" / "r0054.h5").exists()
         report = dump_run(run, options(tmp_path, file_format="h5"))
-        assert (report.kept, report.written) == (2, 2)
+        assert (report.kept, report.written) == (0, 4)
         self.check(tmp_path / "out" / "r0054.h5", 4)
+        dump_run(run, options(tmp_path, file_format="h5", output_dir=str(tmp_path / "whole")))
+        assert tree(tmp_path / "out") == tree(tmp_path / "whole")  # the same bytes, and nothing else
 
-    def test_a_broken_part_is_begun_again(self, tmp_path: Path, run: Run) -> None:
-        dump_run(run, options(tmp_path, file_format="h5"))
-        target = tmp_path / "out" / "r0054.h5"
-        digest = json.loads((tmp_path / "out" / H5_RECORD).read_text())["digest"]
-        target.rename(tmp_path / "out" / f".r0054.h5.{digest}.part")
-        part = tmp_path / "out" / f".r0054.h5.{digest}.part"
-        part.write_bytes(part.read_bytes()[:5000])
-        assert dump_run(run, options(tmp_path, file_format="h5")).written == 4
-        self.check(target, 4)
+    @pytest.mark.parametrize("file_format", ["npz", "h5"])
+    def test_a_second_dump_leaves_the_record_alone(self, tmp_path: Path, file_format: str) -> None:
+        """It said that no image was missing, whatever the first had found."""
+        shots = [made.shot(i, made.frame(np.ones((2, 2)), 8)) for i in range(3)]
+        shots.insert(1, made.shot(3))
+        run = open_run(made.write(tmp_path, b"".join(shots)))
+        chosen = options(tmp_path, address="Tm6740", file_format=file_format)
+        first = dump_run(run, chosen)
+        assert first.missing
+        before = tree(tmp_path / "out")
+        assert b'"missing": {}' not in before["xtc_dump-r0054-" + file_format + ".json"]
+        report = dump_run(run, chosen)
+        assert (report.written, report.kept) == (0, 3)
+        assert tree(tmp_path / "out") == before
+
+    @pytest.mark.parametrize("room", [0, 5_000, 50_000, 500_000])
+    def test_a_disk_without_room_is_an_error_of_one_line(self, tmp_path: Path, room: int) -> None:
+        """HDF5 ends the process when it closes a file that it could not write itself."""
+        path = made.write(tmp_path, made.small_run(4))
+        words = ["xtc", "dump", str(path), "address=cspad", "format.file_format=h5", f"output_dir={tmp_path}/out"]
+        done = subprocess.run(
+            [sys.executable, "-m", "braggio", *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+        )
+        assert done.returncode == 5, done.stderr
+        assert done.stderr.count("\n") == 1
+        assert "File too large" in done.stderr
+        assert not list((tmp_path / "out").glob("*h5*"))
 
     def test_a_file_that_is_there_is_not_replaced(self, tmp_path: Path, run: Run) -> None:
         (tmp_path / "out").mkdir()

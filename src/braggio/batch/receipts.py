@@ -124,9 +124,17 @@ class Receipts:
         """The outputs in the receipt; None when there is none, or a damaged one."""
         receipt = _read(self._path(task, "done"))
         outputs = receipt.get("outputs") if receipt is not None and receipt.get("schema") == SCHEMA else None
-        if isinstance(outputs, list) and all(isinstance(each, dict) and _is_output(each) for each in outputs):
+        # A task that made nothing is not done, but for steps of one whose outputs were there already.
+        step = "/" in task.recipe and not task.recipe.endswith("/join")
+        if not isinstance(outputs, list) or not (outputs or step):
+            return None
+        if all(isinstance(each, dict) and _is_output(each) and self._inside(each["path"]) for each in outputs):
             return outputs
         return None
+
+    def _inside(self, path: str) -> bool:
+        """A receipt made by somebody else must not name files of other folders as this plan's."""
+        return not os.path.isabs(path) and os.path.normpath(path).split(os.sep)[0] != os.pardir
 
     def _describe(self, path: Path, checksum: bool) -> dict[str, Any]:
         relative = os.path.relpath(path, self.out)

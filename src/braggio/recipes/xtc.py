@@ -55,8 +55,6 @@ def _run(task: Task, out: Path, manner: Manner) -> Made:
     options, threads = _options(task.params, os.fspath(folder))
     beside = {options.pedestals, options.geometry}
     files = [each.path for each in task.inputs if each.path not in beside]
-    for half in folder.glob("[.]*.h5.*.part"):  # of a run that was cut off: HDF5 written in two goes has other bytes
-        half.unlink()
     report = dump_run(Run(files, skip_bad=len(files) > 1), options, overwrite=manner.overwrite, threads=threads)
     counted = [f"{count} events without an image: {reason}" for reason, count in sorted(report.missing.items())]
     record = folder.glob(f"xtc_dump*-{options.file_format}.json")

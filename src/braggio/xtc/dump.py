@@ -191,8 +191,11 @@ class _Dump:
             else:
                 self._into_files()
         finally:
-            if not self.report.outputs and not self.report.written:
+            if not self.report.outputs:
                 self.record.withdraw()
+        if self.record.finished_before and not self.report.written:
+            self.record.withdraw()  # nothing was to be done, and the record says of what was done all that there is
+            return self.report
         if not self.report.outputs and not self.report.failed:
             reasons = "; ".join(f"{count} events: {reason}" for reason, count in self.report.missing.most_common(3))
             raise MetadataError(field=self.options.address, expected="at least one image", found=reasons or "no events")
@@ -246,17 +249,13 @@ class _Dump:
     def _into_one_file(self) -> None:
         number = self.source.number
         name = "shots.h5" if number is None else f"r{number:04d}.h5"
-        target, part = self.folder / name, self.folder / f".{name}.{self.record.digest}.part"
-        if target.exists():
-            if self.record.resuming and not part.exists():
-                self._keep_file(target)
-                return
-            if not self.overwrite:
-                raise OutputError("exists; pass overwrite to replace it", path=target)
-        file = ShotFile(os.fspath(target), os.fspath(part))
-        self.report.kept = file.count
-        try:
-            jobs = self._jobs("h5", after=file.last, already=file.count)
+        target = self.folder / name
+        if target.exists() and self.record.finished_before:
+            self._keep_file(target)
+            return
+        # What an interrupted dump of this very task has left under the name is whole, and may be replaced.
+        with ShotFile(os.fspath(target), overwrite=self.overwrite or self.record.resuming) as file:
+            jobs = self._jobs("h5")
             for job, problem, shot in streamed(self._decode, jobs, threads=self.threads, state=dict):
                 try:
                     if shot is not None:
@@ -269,12 +268,8 @@ class _Dump:
                 if problem:
                     self.report.failed.append(problem)
             if file.count:
-                file.publish(self.overwrite)
+                file.publish()
                 self.report.outputs.append(os.fspath(target))
-        finally:
-            if not self.report.outputs and not file.count:
-                part.unlink(missing_ok=True)
-            file.close()
 
     def _keep_file(self, target: Path) -> None:
         import h5py
@@ -324,10 +319,10 @@ class _Dump:
         offset = self.options.detz_offset
         return None if offset is None else distance(found.source, event.epics, offset)
 
-    def _jobs(self, extension: str, *, after: int = -1, already: int = 0) -> Iterator[_Job]:
+    def _jobs(self, extension: str) -> Iterator[_Job]:
         wanted = self.options.timestamps
         times = None if wanted is None else {"".join(filter(str.isdigit, time)) for time in wanted}
-        count = already
+        count = 0
         seen: set[str] = set()  # of the times that are wanted
         for event in self.source.events():
             if self.options.max_events is not None and count >= self.options.max_events:
@@ -338,8 +333,6 @@ class _Dump:
                 if event.digits not in times:
                     continue
                 seen.add(event.digits)
-            if event.index <= after:
-                continue
             try:
                 found = event.find(self.options.address)
             except MetadataError as error:

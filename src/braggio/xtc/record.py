@@ -33,12 +33,14 @@ class Record:
         Of the task.
     resuming : bool
         After `begin`: images of this very task may be there, and are to be kept.
+    finished_before : bool
+        After `begin`: an earlier dump of this very task was finished.
     """
 
     def __init__(self, folder: Path, name: str, task: dict[str, Any]) -> None:
         self.folder, self.path, self.task = folder, folder / name, task
         self.digest = digest(task)
-        self.resuming = False
+        self.resuming = self.finished_before = False
         self._replacing = False
         self._before: bytes | None = None
         self._made_folder = False
@@ -58,6 +60,7 @@ class Record:
         # A dump that replaces another, cut off, has left files of both: all are written again.
         self._replacing = (self._before is not None and not ours) or (bool(old.get("replacing")) and ours)
         self.resuming = ours and not self._replacing
+        self.finished_before = self.resuming and old.get("finished") is True
         self._made_folder = not self.folder.exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,16 @@
-"""Shots of a run in one HDF5 file that appears when it is whole, and that an interrupted run goes on with."""
+"""Shots of a run in one HDF5 file, which appears when it is whole."""
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
+from braggio._core import part_name
 from braggio.errors import FormatError, OutputError
+from braggio.formats.hdf5 import OutputFile, require_place
 from braggio.xtc.shots import Shot
 
 FLUSH_EVERY = 16  # events
@@ -26,58 +26,39 @@ _COLUMNS = {
 
 
 class ShotFile:
-    """`data` (events, ...) with one chunk an event and quadrant, and a column for each fact.
+    """`data` (events, ...) with one chunk an event and quadrant, and a column for each fact; a context.
+
+    An interrupted file is begun again: one that is gone on with has other bytes, since HDF5 lays out what it appends
+    elsewhere.
 
     Parameters
     ----------
     target : str
         Where the file goes.
-    part : str
-        Where it is made. The superblock of its version says whether it was closed: after a crash it is begun again.
+    overwrite : bool
+        It may replace another.
+
+    Raises
+    ------
+    OutputError
+        It exists, or cannot be written.
     """
 
-    def __init__(self, target: str, part: str) -> None:
-        self.target, self.part = target, part
-        self._file = self._resumed() or self._created()
-        self._unflushed = 0
-
-    @property
-    def count(self) -> int:
-        """Events that it has."""
-        return int(self._file.attrs["complete"])
-
-    @property
-    def last(self) -> int:
-        """Number of the last event that it has in the run, or -1."""
-        return int(self._file["event"][self.count - 1]) if self.count else -1
-
-    def _resumed(self) -> Any:
+    def __init__(self, target: str, *, overwrite: bool) -> None:
         import h5py
 
-        if not os.path.exists(self.part):
-            return None
+        require_place(target, overwrite=overwrite)
+        self.target, self._overwrite = target, overwrite
+        self._part = part_name(os.path.abspath(target))
         try:
-            file = h5py.File(self.part, "r+", libver=("v110", "v110"))
-            count = int(file.attrs["complete"])
-            for name in (*_COLUMNS, *(["data"] if count else [])):
-                file[name].resize(count, axis=0)
-        except (OSError, KeyError, ValueError, RuntimeError):
-            with suppress(OSError):
-                os.unlink(self.part)
-            return None
-        return file
-
-    def _created(self) -> Any:
-        import h5py
-
-        try:
-            file = h5py.File(self.part, "w", libver=("v110", "v110"))
+            self._disk = OutputFile(self._part)
         except OSError as error:
-            raise OutputError(str(error), path=self.part, errno=error.errno or errno.EIO) from None
+            raise OutputError(path=target, errno=error.errno) from error
+        self._file = h5py.File(self._disk, "w", libver=("v110", "v110"))
         for name, kind in _COLUMNS.items():
-            file.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(1024,))
-        file.attrs["complete"] = 0
-        return file
+            self._file.create_dataset(name, (0,), kind, maxshape=(None,), chunks=(1024,))
+        self._file.attrs["complete"] = 0
+        self.count = 0
 
     def add(self, shot: Shot, event: int) -> None:
         """Append one shot.
@@ -112,33 +93,36 @@ class ShotFile:
             "distance": math.nan if shot.distance is None else shot.distance,
             "timestamp": np.bytes_(shot.timestamp),
         }
-        try:
-            data.resize(n + 1, axis=0)
-            data[n] = shot.data
-            for name, value in facts.items():
-                file[name].resize(n + 1, axis=0)
-                file[name][n] = value
-            file.attrs["complete"] = n + 1
-            self._unflushed += 1
-            if self._unflushed >= FLUSH_EVERY:
-                file.flush()
-                self._unflushed = 0
-        except (OSError, RuntimeError) as error:
-            raise OutputError(str(error), path=self.target, errno=getattr(error, "errno", None) or errno.EIO) from None
+        data.resize(n + 1, axis=0)
+        data[n] = shot.data
+        for name, value in facts.items():
+            file[name].resize(n + 1, axis=0)
+            file[name][n] = value
+        file.attrs["complete"] = self.count = n + 1
+        if self.count % FLUSH_EVERY == 0:
+            file.flush()
+        self._disk.check(self.target)
 
-    def close(self) -> None:
-        """Close the part, for a later run to go on with."""
-        if self._file:
-            self._file.close()
-
-    def publish(self, overwrite: bool) -> None:
+    def publish(self) -> None:
         """Give the file its name."""
-        self.close()
+        self._file.close()
+        self._disk.close()
+        self._disk.check(self.target)
         try:
-            if overwrite:
-                os.replace(self.part, self.target)
+            if self._overwrite:
+                os.replace(self._part, self.target)
             else:
-                os.link(self.part, self.target)  # refuses a name that exists
-                os.unlink(self.part)
+                os.link(self._part, self.target)  # refuses a name that exists
         except OSError as error:
             raise OutputError(path=self.target, errno=error.errno) from error
+
+    def __enter__(self) -> ShotFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no part behind."""
+        with suppress(OSError, RuntimeError, ValueError):  # what could not be written is thrown away anyhow
+            self._file.close()
+        self._disk.close()
+        with suppress(FileNotFoundError):
+            os.unlink(self._part)
