@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio.batch.staging import Staging, digest
-from braggio.errors import MetadataError, about
+from braggio.errors import FormatError, MetadataError
 from braggio.formats.match_partial import Partial, read_partial
 from braggio.formats.mrc import write_mrc
 from braggio.formats.stored import ArrayFrames
-from braggio.kernels.accumulate import Statistics
+from braggio.kernels.accumulate import Accumulator, Statistics
 from braggio.model.matches import MAPS
 
 RECORD = "statistics.json"
@@ -100,10 +100,19 @@ def merge_partials(paths: Iterable[str | os.PathLike[str]], *, allow_identical: 
         for name in ("orientations", "defoci", "pixel_size"):
             if not np.array_equal(getattr(whole, name), getattr(partial, name)):
                 raise MetadataError(path=path, field=name, expected=f"those of {files[0]}", found="others")
-        with about(path):
-            whole.accumulator.merge(partial.accumulator)
+        _require_alike(whole.accumulator, partial.accumulator, path)
+        whole.accumulator.merge(partial.accumulator)
     assert whole is not None
     return whole
+
+
+def _require_alike(whole: Accumulator, part: Accumulator, path: str | os.PathLike[str]) -> None:
+    for name, expected, found in (
+        ("shape", *(f"{each.shape[0]} x {each.shape[1]}" for each in (whole, part))),
+        ("histogram", *(f"{each.bins} bins over {each.limits}" if each.bins else "none" for each in (whole, part))),
+    ):
+        if expected != found:
+            raise FormatError(path=path, field=name, expected=expected, found=found)
 
 
 def _summary(partial: Partial) -> tuple[int, ...]:
