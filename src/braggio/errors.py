@@ -150,6 +150,10 @@ class OutputError(BraggioError, OSError):
         self.errno = errno
 
 
+class BusyError(OutputError):
+    """Another run is at work on these outputs; nothing has failed, and they can be waited for."""
+
+
 class DataWarning(UserWarning):
     """Something in the data that a user should know, though the work goes on."""
 

@@ -25,6 +25,8 @@ from braggio.batch.plan import Plan, Task, inputs_of, make_plan
 from braggio.batch.receipts import Receipts, status
 from braggio.batch.run import run_plan
 from braggio.batch.shards import Shard
+from braggio.microed import SmvOptions
+from braggio.microed.conversion import Conversion
 from braggio.recipes import perform, tasks_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
@@ -517,3 +519,16 @@ def test_parts_of_a_series_that_is_there_already_are_done(raw: Path, tmp_path: P
     assert {name: data for name, data in tree(tmp_path / "out").items() if ".braggio/" not in name} == {
         name: data for name, data in before.items() if ".braggio/" not in name
     }
+
+
+def test_what_another_run_is_at_work_on_has_not_failed(raw: Path, tmp_path: Path) -> None:
+    """Two runs of one plan, or `mpirun` without `--shard`: the second leaves such tasks, and is to be run again."""
+    plan = make_plan(tmp_path / "out", tasks_of("smv", [str(raw)], {"voltage": 200}))
+    task = plan.tasks[3]
+    files = [each.path for each in task.inputs]
+    conversion = Conversion.of(files, plan.out, SmvOptions(voltage=200))
+    with conversion.begin(overwrite=False):
+        report = run_plan(plan, perform, engine="none")
+        assert (len(report.done), report.failed, report.left) == (len(plan.tasks) - 1, (), 1)
+        assert Receipts(plan.out).failure(task) is None
+    assert run_plan(plan, perform, engine="none").left == 0

@@ -34,7 +34,8 @@ class RunReport:
     skipped : tuple of str
         Names of tasks that were done before.
     left : int
-        Tasks not begun: the run was asked to end, too many had failed, or tasks that they come after are not done.
+        Tasks not done and not failed: the run was asked to end, too many had failed, tasks that they come after are not
+        done, or another run is at work on them.
     """
 
     done: tuple[Outcome, ...]
@@ -140,7 +141,7 @@ def run_plan(
         tuple(outcome for outcome in ended if outcome.status == "done"),
         tuple(outcome for outcome in ended if outcome.status == "failed"),
         tuple(task.name for task in before),
-        len(todo) - len(ended),
+        len(todo) - sum(outcome.status != "busy" for outcome in ended),
     )
 
 

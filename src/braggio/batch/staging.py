@@ -22,7 +22,7 @@ from typing import Any
 
 from braggio._core import PartFile
 from braggio.batch.durable import sync, sync_folders
-from braggio.errors import OutputError
+from braggio.errors import BusyError, OutputError
 
 DIGITS = 16  # of a task's digest
 # Exists from just before the first rename: finished names in the target are then our own. Holds what they replace.
@@ -79,8 +79,9 @@ class Staging:
         Raises
         ------
         OutputError
-            An output exists and `overwrite` is False, or is no file; the folder cannot be made; another run of this
-            very task is under way.
+            An output exists and `overwrite` is False, or is no file; the folder cannot be made.
+        BusyError
+            Another run of this very task is under way.
         """
         self._overwrite, self._shared = overwrite, shared
         self._made = [place for place in (self.target, *self.target.parents) if not place.exists()]
@@ -90,7 +91,7 @@ class Staging:
             self._resuming = (self.folder / _PUBLISHING).exists()
             self._require_free(outputs)
         except BlockingIOError as error:
-            raise OutputError("another run of this conversion is under way", path=self.target) from error
+            raise BusyError("another run of this conversion is under way", path=self.target) from error
         except OutputError:
             self.discard()
             raise

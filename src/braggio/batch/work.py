@@ -12,7 +12,7 @@ from typing import Any
 from braggio.batch.plan import Task
 from braggio.batch.receipts import Receipts
 from braggio.batch.sources import move_source
-from braggio.errors import OutputError, UnsupportedError
+from braggio.errors import BusyError, OutputError, UnsupportedError
 
 TRANSIENT = {errno.ESTALE, errno.EIO, errno.EAGAIN, errno.ETIMEDOUT}  # network file systems recover from these
 ATTEMPTS = 3
@@ -72,7 +72,8 @@ class Outcome:
     ----------
     name, id : str
         Of the task.
-    status : {'done', 'failed'}
+    status : {'done', 'failed', 'busy'}
+        Busy: another run is at work on it.
     error, message : str
         Of a failed task: class and one line.
     warnings : tuple of str
@@ -112,6 +113,8 @@ def carry_out(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Outcom
             notes = tuple(made.warnings)
         if order["move_source"] and (reason := _move_source(task, receipts, recipe, order["shared"])):
             notes = (*notes, f"source kept: {reason}")
+    except BusyError as error:
+        return Outcome(task.name, task.id, "busy", message=str(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the other tasks
         kind = type(error).__name__
         message = " ".join(str(error).splitlines()) or kind

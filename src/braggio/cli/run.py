@@ -90,6 +90,8 @@ def tell(outcome: Outcome, session: Session) -> None:
         session.warn(f"{outcome.name}: {text}")
     if outcome.status == "done":
         session.done(f"{outcome.name}: done", task=outcome.name, id=outcome.id)
+    elif outcome.status == "busy":
+        session.skipped(f"{outcome.name}: another run is at work on it", task=outcome.name, id=outcome.id)
     else:
         session.failed(f"{outcome.name}: {outcome.message}", task=outcome.name, id=outcome.id, kind=outcome.error)
 
