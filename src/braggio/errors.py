@@ -77,7 +77,7 @@ def printable(text: str) -> str:
 
 
 def numpy_errors() -> tuple[type[Exception], ...]:
-    """What numpy raises of a damaged .npy file or archive; RuntimeError of one that claims a password."""
+    """Exceptions that numpy may raise for a damaged .npy or .npz file; RuntimeError for an encrypted archive."""
     from tokenize import TokenError
     from zipfile import BadZipFile
     from zlib import error
@@ -107,7 +107,7 @@ class UnsupportedError(FormatError):
 
 
 class MetadataError(BraggioError, LookupError):
-    """A value that describes the data is missing, double or contradicts another."""
+    """A value that describes the data is missing, duplicated or contradicts another."""
 
 
 class GeometryError(BraggioError, ValueError):

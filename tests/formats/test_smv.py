@@ -11,7 +11,7 @@ import pytest
 from makers import LEGINON_KEYS, pixels, smv, smv_lines
 
 import braggio
-from braggio.errors import FormatError, LimitError, MetadataError, UnsupportedError
+from braggio.errors import FormatError, LimitError, MetadataError, UnknownOptionError, UnsupportedError
 from braggio.formats.smv import KEYS, decimal, header_text
 
 ARRAY = pixels((4, 7), "uint16")
@@ -380,5 +380,5 @@ def test_decimals_do_not_lose_a_small_or_large_value(value: float) -> None:
 
 
 def test_options_of_another_format_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="flip: no option for SMV files"):
+    with pytest.raises(UnknownOptionError, match="flip: no option for SMV files"):
         braggio.open(smv(ARRAY), flip=True)

@@ -84,7 +84,7 @@ def test_groups_that_differ_inside_are_numbered_anew_and_told(maker) -> None:
         },
     )
     table = read("a.cs", strict=False)
-    with pytest.warns(DataWarning, match="numbered anew, 1 to 2"):
+    with pytest.warns(DataWarning, match="renumbered 1 to 2"):
         table.to_star("b.star")
     assert read("b.star", strict=False)["Voltage"].tolist() == [300, 200, 300]
     assert read("b.star", strict=False)["OpticsGroup"].tolist() == [1, 2, 1]

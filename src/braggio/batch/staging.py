@@ -117,7 +117,7 @@ class Staging:
             if not os.path.isfile(path):
                 raise OutputError("exists and is not a file", path=path)
             if not self._overwrite and not self._resuming:
-                raise OutputError("exists; pass overwrite to replace it", path=path)
+                raise OutputError("exists; pass overwrite=True (the command line adds -f)", path=path)
 
     def path(self, name: str) -> Path:
         """Where to make the output `name`."""

@@ -28,8 +28,8 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How outputs are written; their bytes do not depend on it.
+class WriteMode:
+    """Overwriting and durability of outputs; their bytes do not depend on it.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Recipe:
     Attributes
     ----------
     run : callable
-        ``run(task, out, manner)`` makes the outputs, each whole or not at all.
+        ``run(task, out, mode)`` makes the outputs, each whole or not at all.
     outputs : callable or None
         ``outputs(task, out)``: what must not be there before, unless the task may overwrite. None where `run` itself
         knows what it made before it was cut off.
@@ -59,7 +59,7 @@ class Recipe:
         Without it inputs are never removed.
     """
 
-    run: Callable[[Task, Path, Manner], Made]
+    run: Callable[[Task, Path, WriteMode], Made]
     outputs: Callable[[Task, Path], Sequence[Path]] | None
     loses: Callable[[Task, Path], str] | None = None
 
@@ -107,8 +107,8 @@ def carry_out(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Outcom
         if receipts.done(task):  # only the source is left to be moved, or another worker was faster and died then
             receipts.tidy(task)
         else:
-            manner = Manner(order["overwrite"], order["durable"])
-            made = _with_patience(lambda: _run(task, receipts, recipe, manner))
+            mode = WriteMode(order["overwrite"], order["durable"])
+            made = _with_patience(lambda: _run(task, receipts, recipe, mode))
             receipts.finish(task, made.outputs, made.warnings, checksum=order["checksum"])
             notes = tuple(made.warnings)
         if order["move_source"] and (reason := _move_source(task, receipts, recipe, order["shared"])):
@@ -123,27 +123,29 @@ def carry_out(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> Outcom
     return Outcome(task.name, task.id, "done", warnings=notes)
 
 
-def _run(task: Task, receipts: Receipts, recipe: Recipe, manner: Manner) -> Made:
+def _run(task: Task, receipts: Receipts, recipe: Recipe, mode: WriteMode) -> Made:
     for each in task.inputs:
         each.require_unchanged()
     if recipe.outputs is None:
         receipts.begin(task)
-        return recipe.run(task, receipts.out, manner)
+        return recipe.run(task, receipts.out, mode)
     # A task that has been cut off may replace what it made itself; its note was written when nothing was there.
     if not receipts.begun(task):
         for path in recipe.outputs(task, receipts.out):
-            if not manner.overwrite and (any(path.iterdir()) if path.is_dir() else path.exists()):
-                raise OutputError("exists; pass overwrite to replace it", path=path, errno=errno.EEXIST)
+            if not mode.overwrite and (any(path.iterdir()) if path.is_dir() else path.exists()):
+                raise OutputError(
+                    "exists; pass overwrite=True (the command line adds -f)", path=path, errno=errno.EEXIST
+                )
         receipts.begin(task)
-        return recipe.run(task, receipts.out, manner)
-    return recipe.run(task, receipts.out, replace(manner, overwrite=True))
+        return recipe.run(task, receipts.out, mode)
+    return recipe.run(task, receipts.out, replace(mode, overwrite=True))
 
 
 def _move_source(task: Task, receipts: Receipts, recipe: Recipe, shared: str) -> str:
     """Why the inputs were kept."""
     loses = recipe.loses
     if loses is None:
-        return f"what recipe {task.recipe} makes cannot be compared with it"
+        return f"recipe {task.recipe!r} cannot prove that nothing would be lost"
     if shared:
         return f"{shared}: another task reads it too"
     receipts.sync(receipts.outputs(task))

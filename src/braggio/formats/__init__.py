@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import Source
-from braggio.errors import DataWarning, FormatError, TruncatedError, UnsupportedError, about
+from braggio.errors import DataWarning, FormatError, TruncatedError, UnknownOptionError, UnsupportedError, about
 from braggio.formats.format import HEAD_BYTES, UNKNOWN_SIZE, Format
 from braggio.formats.stored import ArrayFrames, StoredFrames
 from braggio.model.frames import FrameStack
@@ -205,12 +205,22 @@ def _choose(source: Source, path: str | None) -> Format:
         )
     chosen = content or promised
     if chosen is None:
+        head = source.read(0, min(4, source.size)).hex(" ")
         raise UnsupportedError(
+            "not a format that braggio opens as frames",
             field="format",
             expected=" or ".join(candidate.title for candidate in formats()),
-            found=_describe(source) or "another",
+            found=_describe(source) or (f"first bytes {head}" if head else "an empty file"),
         )
     return chosen
+
+
+def _nearest(name: str, chosen: Format) -> str:
+    import difflib
+
+    known = [each for each in signature(chosen.open).parameters if each not in ("source", "path")]
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
 
 
 def _check_options(chosen: Format, options: Mapping[str, Any]) -> None:
@@ -218,7 +228,9 @@ def _check_options(chosen: Format, options: Mapping[str, Any]) -> None:
         try:
             signature(chosen.open).bind(None, None, permissive=False, **{name: None})
         except TypeError:
-            raise UnsupportedError(f"no option for {chosen.title} files", field=name) from None
+            raise UnknownOptionError(
+                f"not an option of {chosen.title} files{_nearest(name, chosen)}", field=name
+            ) from None
 
 
 def open(

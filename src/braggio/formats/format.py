@@ -19,9 +19,9 @@ class Format:
     Attributes
     ----------
     name : str
-        As users type it.
+        Identifier, as in ``format="mrc"``.
     title : str
-        As people say it.
+        Display name.
     suffixes : tuple of str
         File name endings, with the dot, lower case.
     sniff : callable

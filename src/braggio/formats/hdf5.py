@@ -74,7 +74,7 @@ def require_place(path: str | os.PathLike[str], *, overwrite: bool) -> None:
     if not os.path.lexists(path):
         return
     if not overwrite:
-        raise OutputError("it exists; --overwrite replaces it", path=path)
+        raise OutputError("exists; pass overwrite=True (the command line adds -f)", path=path)
     if not os.path.isfile(path) and not os.path.islink(path):
         found = "a folder" if os.path.isdir(path) else "a device or pipe"
         raise OutputError(path=path, field="output", expected="a file", found=found)

@@ -36,7 +36,7 @@ _MAPS = ("avg", "std", "iqr", "max", "arg", "spread")
 
 @dataclass(frozen=True)
 class PartOptions:
-    """What every step of a search is told.
+    """What every step of a search is work.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ def part_counts(source: str | os.PathLike[str], frames: int, dataset: str | None
         return min(blocks, len(_bands(chunked))), blocks
 
 
-def stats_part(source: str | os.PathLike[str], part: Part, told: PartOptions) -> list[Path]:
+def stats_part(source: str | os.PathLike[str], part: Part, work: PartOptions) -> list[Path]:
     """The background of a band of rows over all frames.
 
     Parameters
@@ -76,7 +76,7 @@ def stats_part(source: str | os.PathLike[str], part: Part, told: PartOptions) ->
     source : path
         As of `find_spots`.
     part : Part
-    told : PartOptions
+    work : PartOptions
 
     Returns
     -------
@@ -88,7 +88,7 @@ def stats_part(source: str | os.PathLike[str], part: Part, told: PartOptions) ->
     BraggioError
         As `find_spots` does; the work of other parts stays.
     """
-    with _step(source, told) as (search, staging, chunked, _):
+    with _step(source, work) as (search, staging, chunked, _):
         if staging is None:
             return []
         bands = part.of(_bands(chunked))
@@ -96,9 +96,9 @@ def stats_part(source: str | os.PathLike[str], part: Part, told: PartOptions) ->
             raise MetadataError(field="part", expected=f"at most {len(_bands(chunked))} bands", found=part.count)
         rows = range(bands[0].start, bands[-1].stop)
         band = RowBand(chunked, rows)
-        most = max(free_bytes(band, _memory(told)) // 2, MIN_BAND)
+        most = max(free_bytes(band, _memory(work)) // 2, MIN_BAND)
         stats = stack_stats(
-            FileStack(band, told.threads), search.record, told.options, most, told.threads, first_row=rows.start
+            FileStack(band, work.threads), search.record, work.options, most, work.threads, first_row=rows.start
         )
         path = _path(staging, part, "stats")
         with writing(path) as write:
@@ -108,26 +108,26 @@ def stats_part(source: str | os.PathLike[str], part: Part, told: PartOptions) ->
         return [path]
 
 
-def masks_part(source: str | os.PathLike[str], part: Part, told: PartOptions, *, bands: int) -> list[Path]:
+def masks_part(source: str | os.PathLike[str], part: Part, work: PartOptions, *, bands: int) -> list[Path]:
     """The masks of a block of frames and their spots, after all `bands` of the background.
 
     Parameters, returns and errors are those of `stats_part`; a MetadataError also when a band is not there.
     """
-    with _step(source, told) as (search, staging, chunked, _):
+    with _step(source, work) as (search, staging, chunked, _):
         if staging is None:
             return []
         groups = part.of(range(len(search.groups)))
-        stack = _frames_of(search, chunked, groups, told)
+        stack = _frames_of(search, chunked, groups, work)
         masks = search.masks(stack, search.background(_stats(search, staging, bands)), search.arrays, gzip=search.gzip)
         path = _path(staging, part, "masks")
         with writing(path) as write:
-            for found in streamed(masks.find, groups, threads=told.threads, state=masks.scratch):
+            for found in streamed(masks.find, groups, threads=work.threads, state=masks.scratch):
                 for name, array in _arrays(found).items():
                     write(f"{found.index}/{name}", array)
         return [path]
 
 
-def join_parts(source: str | os.PathLike[str], told: PartOptions, *, bands: int, blocks: int) -> tuple[str, ...]:
+def join_parts(source: str | os.PathLike[str], work: PartOptions, *, bands: int, blocks: int) -> tuple[str, ...]:
     """One file of what all parts have found.
 
     Returns
@@ -140,31 +140,31 @@ def join_parts(source: str | os.PathLike[str], told: PartOptions, *, bands: int,
     BraggioError
         As `find_spots` does; a MetadataError when a part is not there.
     """
-    with _step(source, told) as (search, staging, _, file):
+    with _step(source, work) as (search, staging, _, file):
         if staging is None:
-            return read_info(told.output)[1]
+            return read_info(work.output)[1]
         background = search.background(_stats(search, staging, bands))
-        staging.path(told.output.name).unlink(missing_ok=True)
-        writer = search.writer(staging.path(told.output.name), overwrite=True)
-        report = search.conclude(background, _found(search, staging, blocks), writer, file=file, threads=told.threads)
-        staging.publish([told.output.name])
+        staging.path(work.output.name).unlink(missing_ok=True)
+        writer = search.writer(staging.path(work.output.name), overwrite=True)
+        report = search.conclude(background, _found(search, staging, blocks), writer, file=file, threads=work.threads)
+        staging.publish([work.output.name])
         return report.warnings
 
 
 @contextmanager
 def _step(
-    source: str | os.PathLike[str], told: PartOptions
+    source: str | os.PathLike[str], work: PartOptions
 ) -> Iterator[tuple[Search, Staging | None, ChunkedStack, Any]]:
     """The search, its staging folder (None when all is done) and the open input."""
     name = os.fspath(source)
-    with about(name), open_frames(name, told.dataset) as (chunked, record, file):
-        search = Search(told.options, record, chunked.shape, mask=told.mask, name=name)
-        known = identity(told.options, record, chunked.shape, name, search.excluded)
-        if _made(told.output, known):
+    with about(name), open_frames(name, work.dataset) as (chunked, record, file):
+        search = Search(work.options, record, chunked.shape, mask=work.mask, name=name)
+        known = identity(work.options, record, chunked.shape, name, search.excluded)
+        if _made(work.output, known):
             yield search, None, chunked, file
             return
-        staging = Staging(told.output.parent, told.output.name, digest(known), durable=told.durable)
-        staging.begin([told.output.name], overwrite=told.overwrite, shared=True)
+        staging = Staging(work.output.parent, work.output.name, digest(known), durable=work.durable)
+        staging.begin([work.output.name], overwrite=work.overwrite, shared=True)
         with staging:
             yield search, staging, chunked, file
 
@@ -178,8 +178,8 @@ def _made(output: Path, known: dict[str, str]) -> bool:
     return all(info.get(name) == value for name, value in known.items())
 
 
-def _memory(told: PartOptions) -> int:
-    return told.memory or available_memory() // 4
+def _memory(work: PartOptions) -> int:
+    return work.memory or available_memory() // 4
 
 
 def _bands(chunked: ChunkedStack) -> Sequence[range]:
@@ -190,15 +190,15 @@ def _bands(chunked: ChunkedStack) -> Sequence[range]:
 
 
 def _frames_of(
-    search: Search, chunked: ChunkedStack, groups: Sequence[int], told: PartOptions
+    search: Search, chunked: ChunkedStack, groups: Sequence[int], work: PartOptions
 ) -> FrameWindow | FileStack:
     """The frames of some masks: in memory if they fit, so that deep chunks are decoded once."""
     members = np.concatenate([search.groups[group] for group in groups] or [np.zeros(0, np.int64)])
     window = range(int(members.min()), int(members.max()) + 1) if len(members) else range(0)
     size = len(window) * chunked.shape[1] * chunked.shape[2] * chunked.dtype.itemsize
-    if size <= free_bytes(chunked, _memory(told)):
-        return FrameWindow(chunked, window, told.threads)
-    return FileStack(chunked, told.threads)
+    if size <= free_bytes(chunked, _memory(work)):
+        return FrameWindow(chunked, window, work.threads)
+    return FileStack(chunked, work.threads)
 
 
 def _stats(search: Search, staging: Staging, bands: int) -> PixelStats:

@@ -73,7 +73,7 @@ def read(
     FormatError
         The file is damaged.
     MetadataError
-        Required fields, optics groups or uids are missing, double or contradictory; an image name that is not
+        Required fields, optics groups or uids are missing, duplicated or contradictory; an image name that is not
         ``<number>@<path>``.
 
     Examples

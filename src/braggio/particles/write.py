@@ -24,7 +24,7 @@ def optics_table(table: Particles) -> tuple[dict[str, Column], NDArray[np.int64]
     """(optics table, group of each row, notes).
 
     Only groups that are used are kept, under their own numbers; when rows of one group differ in an optics column, the
-    groups are numbered anew from 1, in order of appearance.
+    groups are renumbered from 1, in order of appearance.
     """
     names = [name for name in table.columns if _is_optics(table, name)]
     group = table.columns.get(GROUP)
@@ -41,7 +41,7 @@ def optics_table(table: Particles) -> tuple[dict[str, Column], NDArray[np.int64]
         order = np.argsort(first, kind="stable")
         numbers = np.empty(len(first), np.int64)
         numbers[order] = np.arange(1, len(first) + 1)
-        notes = (f"optics groups numbered anew, 1 to {len(first)}",) if group is not None else ()
+        notes = (f"optics groups renumbered 1 to {len(first)}",) if group is not None else ()
     order = np.argsort(numbers, kind="stable")
     optics: dict[str, Column] = {GROUP: numbers[order]}
     optics |= {name: table.columns[name][first[order]] for name in names}

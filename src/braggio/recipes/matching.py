@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from braggio.batch.plan import Task, inputs_of
-from braggio.batch.work import Made, Manner, Recipe
+from braggio.batch.work import Made, Recipe, WriteMode
 from braggio.errors import BraggioError
 from braggio.recipes.planned import Planned, files_in
 
@@ -19,7 +19,7 @@ def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
     """A task per search; its maps are inputs too."""
     from braggio.matching.options import TableOptions
 
-    TableOptions.of(params)  # a misspelt name is told now, not when the plan is run
+    TableOptions.of(params)  # refuse a misspelt name now, not when the plan is run
     params = TableOptions.placed(params)
     for file in dict.fromkeys(file for place in places for file in files_in(place, CONFIGURATIONS)):
         if file.name.endswith(".provenance.json"):
@@ -51,13 +51,13 @@ def search_is_whole(path: str) -> bool:
     return bool(files) and all(map(os.path.exists, files))
 
 
-def _run(task: Task, out: Path, manner: Manner) -> Made:
+def _run(task: Task, out: Path, mode: WriteMode) -> Made:
     """As ``braggio matching table``."""
     from braggio.matching.options import TableOptions
     from braggio.matching.tabulate import search_table
 
     (target,) = _outputs(task, out)
-    report = search_table(task.inputs[0].path, target, TableOptions.of(task.params), **vars(manner))
+    report = search_table(task.inputs[0].path, target, TableOptions.of(task.params), **vars(mode))
     empty = [] if len(report.peaks) else [f"no peak above {report.peaks.cutoff:.4g}: the table has no rows"]
     return Made([report.path, report.provenance], [*report.table.notes, *empty])
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from braggio.batch.plan import Task
-from braggio.batch.work import Made, Manner, Recipe
+from braggio.batch.work import Made, Recipe, WriteMode
 from braggio.options import require_known
 from braggio.recipes.planned import Planned, file_tasks, own_folder
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
-    batch_options(params)  # a misspelt name is told now, not when the plan is run
+    batch_options(params)  # refuse a misspelt name now, not when the plan is run
     return file_tasks("particles", (".star", ".cs"), places, params)
 
 
@@ -33,13 +33,13 @@ def batch_options(params: Mapping[str, Any]) -> tuple[BatchOptions, dict[str, An
     return BatchOptions.of(options), dict(reading), int(params.get("threads", 1))
 
 
-def _run(task: Task, out: Path, manner: Manner) -> Made:
+def _run(task: Task, out: Path, mode: WriteMode) -> Made:
     from braggio.particles import convert, read
 
     (folder,) = own_folder(task, out)
     options, reading, threads = batch_options(task.params)
     table = read(task.inputs[0].path, **reading)
-    report = convert(table, folder, threads=threads, **vars(manner), **vars(options))
+    report = convert(table, folder, threads=threads, **vars(mode), **vars(options))
     return Made([folder / name for name in report.outputs], report.notes)
 
 

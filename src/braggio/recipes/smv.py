@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from braggio.batch.plan import Task, inputs_of
-from braggio.batch.work import Made, Manner, Recipe
+from braggio.batch.work import Made, Recipe, WriteMode
 from braggio.errors import BraggioError, MetadataError
 from braggio.options import require_known
 from braggio.recipes.planned import Planned, counts_of, in_steps, part_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
     from braggio.microed.series import files_of, group_series
 
-    _options(params)  # a misspelt name is told now, not when the plan is run
+    _options(params)  # refuse a misspelt name now, not when the plan is run
     files = dict.fromkeys(file for place in places for file in files_of(place))
     found = group_series(files)
     if "name" in params and len(found) > 1:
@@ -29,11 +29,11 @@ def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
         yield Task("smv", series.name, inputs_of(series.files), params)
 
 
-def _run(task: Task, out: Path, manner: Manner) -> Made:
+def _run(task: Task, out: Path, mode: WriteMode) -> Made:
     from braggio.microed import convert_series
 
     options, threads = _options(task.params)
-    report = convert_series(_files(task), out, threads=threads, **vars(manner), **vars(options))
+    report = convert_series(_files(task), out, threads=threads, **vars(mode), **vars(options))
     return Made([*report.outputs, report.record], report.warnings)
 
 
@@ -48,20 +48,20 @@ def _split(task: Task, frames: int) -> list[Task]:
     return in_steps(task, [("scan", parts), ("write", parts)]) if parts > 1 else [task]
 
 
-def _part(task: Task, out: Path, manner: Manner, *, step: str) -> Made:
+def _part(task: Task, out: Path, mode: WriteMode, *, step: str) -> Made:
     from braggio.microed import parts
 
     make = {"scan": parts.scan_part, "write": parts.write_part}[step]
     options, threads = _options(task.params)
-    return Made(make(_files(task), out, part_of(task), options, threads=threads, **vars(manner)))
+    return Made(make(_files(task), out, part_of(task), options, threads=threads, **vars(mode)))
 
 
-def _join(task: Task, out: Path, manner: Manner) -> Made:
+def _join(task: Task, out: Path, mode: WriteMode) -> Made:
     from braggio.microed.parts import join_parts
 
     _, count = counts_of(task)
     options, _ = _options(task.params)
-    report = join_parts(_files(task), out, count, options, **vars(manner))
+    report = join_parts(_files(task), out, count, options, **vars(mode))
     return Made([*report.outputs, report.record], report.warnings)
 
 

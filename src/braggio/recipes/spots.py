@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from braggio.batch.plan import Task
 from braggio.batch.staging import durably
-from braggio.batch.work import Made, Manner, Recipe
+from braggio.batch.work import Made, Recipe, WriteMode
 from braggio.errors import BraggioError
 from braggio.options import require_known
 from braggio.recipes.planned import Planned, counts_of, file_tasks, in_steps, part_of
@@ -23,7 +23,7 @@ _WORK = ("dataset", "mask", "memory", "threads")  # parameters of the work that 
 
 def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
     """A task per file of frames."""
-    _options(params)  # a misspelt name is told now, not when the plan is run
+    _options(params)  # refuse a misspelt name now, not when the plan is run
     return file_tasks("spots", ("__mccd.h5", ".h5", ".hdf5"), places, params)
 
 
@@ -37,14 +37,14 @@ def _options(params: Mapping[str, Any]) -> tuple[SpotOptions, dict[str, Any]]:
     return SpotOptions.of(options), known
 
 
-def _run(task: Task, out: Path, manner: Manner) -> Made:
+def _run(task: Task, out: Path, mode: WriteMode) -> Made:
     from braggio.laue import find_spots
 
     (target,) = _outputs(task, out)
     out.mkdir(parents=True, exist_ok=True)
     options, work = _options(task.params)
-    with durably(target, overwrite=manner.overwrite, durable=manner.durable) as place:
-        report = find_spots(task.inputs[0].path, place, overwrite=manner.overwrite, **vars(options), **work)
+    with durably(target, overwrite=mode.overwrite, durable=mode.durable) as place:
+        report = find_spots(task.inputs[0].path, place, overwrite=mode.overwrite, **vars(options), **work)
     return Made([target], report.warnings)
 
 
@@ -64,32 +64,32 @@ def _split(task: Task, frames: int) -> list[Task]:
     return in_steps(task, [("stats", bands), ("masks", blocks)]) if blocks > 1 else [task]
 
 
-def _part_options(task: Task, out: Path, manner: Manner) -> PartOptions:
+def _part_options(task: Task, out: Path, mode: WriteMode) -> PartOptions:
     from braggio.laue.parts import PartOptions
 
     options, work = _options(task.params)
     (target,) = _outputs(task, out)
-    return PartOptions(target, options, **work, overwrite=manner.overwrite, durable=manner.durable)
+    return PartOptions(target, options, **work, overwrite=mode.overwrite, durable=mode.durable)
 
 
-def _stats(task: Task, out: Path, manner: Manner) -> Made:
+def _stats(task: Task, out: Path, mode: WriteMode) -> Made:
     from braggio.laue.parts import stats_part
 
-    return Made(stats_part(task.inputs[0].path, part_of(task), _part_options(task, out, manner)))
+    return Made(stats_part(task.inputs[0].path, part_of(task), _part_options(task, out, mode)))
 
 
-def _masks(task: Task, out: Path, manner: Manner) -> Made:
+def _masks(task: Task, out: Path, mode: WriteMode) -> Made:
     from braggio.laue.parts import masks_part
 
     bands, _ = counts_of(task)
-    return Made(masks_part(task.inputs[0].path, part_of(task), _part_options(task, out, manner), bands=bands))
+    return Made(masks_part(task.inputs[0].path, part_of(task), _part_options(task, out, mode), bands=bands))
 
 
-def _join(task: Task, out: Path, manner: Manner) -> Made:
+def _join(task: Task, out: Path, mode: WriteMode) -> Made:
     from braggio.laue.parts import join_parts
 
     bands, blocks = counts_of(task)
-    warnings = join_parts(task.inputs[0].path, _part_options(task, out, manner), bands=bands, blocks=blocks)
+    warnings = join_parts(task.inputs[0].path, _part_options(task, out, mode), bands=bands, blocks=blocks)
     return Made(_outputs(task, out), warnings)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from braggio.batch.plan import Task, inputs_of
-from braggio.batch.work import Made, Manner, Recipe
+from braggio.batch.work import Made, Recipe, WriteMode
 from braggio.errors import OptionError
 from braggio.options import require_known
 from braggio.recipes.planned import Planned, arguments_of, files_in, own_folder, placed
@@ -21,7 +21,7 @@ def _tasks(places: Sequence[str], params: Mapping[str, Any]) -> Iterable[Task]:
     """A task per run; files of calibration are inputs too."""
     from braggio.xtc import parse_name
 
-    _options(params, "")  # a misspelt name is told now, not when the plan is run
+    _options(params, "")  # refuse a misspelt name now, not when the plan is run
     params = placed(params, ("pedestals", "geometry", "calib_dir"))
     beside = [params[name] for name in ("pedestals", "geometry") if params.get(name)]
     runs: dict[str, list[Path]] = {}
@@ -48,14 +48,14 @@ def _options(params: Mapping[str, Any], folder: str) -> tuple[DumpOptions, int]:
     return DumpOptions(output_dir=folder, **arguments_of(given)), int(params.get("threads", 1))
 
 
-def _run(task: Task, out: Path, manner: Manner) -> Made:
+def _run(task: Task, out: Path, mode: WriteMode) -> Made:
     from braggio.xtc import Run, dump_run
 
     (folder,) = own_folder(task, out)
     options, threads = _options(task.params, os.fspath(folder))
     beside = {options.pedestals, options.geometry}
     files = [each.path for each in task.inputs if each.path not in beside]
-    report = dump_run(Run(files, skip_bad=len(files) > 1), options, overwrite=manner.overwrite, threads=threads)
+    report = dump_run(Run(files, skip_bad=len(files) > 1), options, overwrite=mode.overwrite, threads=threads)
     counted = [f"{count} events without an image: {reason}" for reason, count in sorted(report.missing.items())]
     record = folder.glob(f"xtc_dump*-{options.file_format}.json")
     return Made([*map(Path, report.outputs), *record], [*report.failed, *counted, *sorted(report.problems.notes)])

@@ -56,7 +56,10 @@ class Record:
         self._before, old = self._read()
         ours = old.get("digest") == self.digest
         if self._before is not None and not ours and not overwrite:
-            raise OutputError("belongs to another dump into this folder; pass overwrite to replace it", path=self.path)
+            raise OutputError(
+                "belongs to another dump into this folder; pass overwrite=True (the command line adds -f)",
+                path=self.path,
+            )
         # A dump that replaces another, cut off, has left files of both: all are written again.
         self._replacing = (self._before is not None and not ours) or (bool(old.get("replacing")) and ours)
         self.resuming = ours and not self._replacing
