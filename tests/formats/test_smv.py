@@ -380,5 +380,5 @@ def test_decimals_do_not_lose_a_small_or_large_value(value: float) -> None:
 
 
 def test_options_of_another_format_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UnknownOptionError, match="flip: no option for SMV files"):
+    with pytest.raises(UnknownOptionError, match="flip: not an option of SMV files; there are permissive"):
         braggio.open(smv(ARRAY), flip=True)
