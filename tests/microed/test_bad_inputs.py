@@ -29,7 +29,7 @@ from braggio.errors import (
     MetadataError,
     OutputError,
     TruncatedError,
-    UnsupportedError,
+    UnknownOptionError,
 )
 from braggio.microed import convert_series
 from braggio.microed.conversion import frame_date
@@ -400,7 +400,9 @@ def test_other_formats_are_series_too(tmp_path: Path) -> None:
 
 def test_rows_that_a_format_does_not_turn(tmp_path: Path, out: Path) -> None:
     (tmp_path / "f_1.mrc").write_bytes(mrc(FRAME.astype("int16")))
-    refused(lambda: convert_series(tmp_path / "f_1.mrc", out, overwrite=True, flip=True), out, UnsupportedError, "flip")
+    refused(
+        lambda: convert_series(tmp_path / "f_1.mrc", out, overwrite=True, flip=True), out, UnknownOptionError, "flip"
+    )
 
 
 def test_a_number_in_the_name_of_a_stack_is_no_frame_number(tmp_path: Path) -> None:
