@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import copy_boxes as _copy_boxes
 from braggio.kernels.arrays import as_output, as_pixels
+from braggio.options import require_choice
 
 EDGES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "edge": "edge"}
 MAX_POSITION = 1 << 40
@@ -67,8 +68,7 @@ def copy_boxes(
         raise ValueError(f"corners must be integers of shape (n, 2), not {places.dtype} {places.shape}")
     if places.dtype == np.uint64 and places.size and int(places.max()) > MAX_POSITION:
         raise ValueError(f"corners must lie within 2^40 of 0, not at {places.max()}")
-    if edges not in EDGES:
-        raise ValueError(f"edges must be constant, reflect or replicate, not {edges!r}")
+    require_choice("edges", edges, EDGES)
     rows, columns = map(int, shape)
     if rows < 1 or columns < 1:
         raise ValueError(f"shape must be at least (1, 1), not {shape}")

@@ -9,8 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import work_images
 from braggio.kernels.arrays import as_numbers, as_output, as_threads
+from braggio.options import require_choice
 
 NORMALIZE = ("max", "std", "background")
+BIN_KINDS = ("mean", "max")
 
 
 def prepare_images(
@@ -61,10 +63,8 @@ def prepare_images(
     >>> prepare_images(np.arange(16).reshape(1, 4, 4), bin=2, normalize="max")[0].astype(float).round(3).tolist()
     [[[-1.0, -0.6], [0.6, 1.0]]]
     """
-    if normalize is not None and normalize not in NORMALIZE:
-        raise ValueError(f"normalize must be {', '.join(NORMALIZE)} or None, not {normalize!r}")
-    if bin_kind not in ("mean", "max"):
-        raise ValueError(f"bin_kind must be mean or max, not {bin_kind!r}")
+    require_choice("normalize", normalize, (*NORMALIZE, None))
+    require_choice("bin_kind", bin_kind, BIN_KINDS)
     pixels = _as_images(images)
     if bin < 1 or pixels.shape[1] % bin or pixels.shape[2] % bin:
         raise ValueError(f"bin must divide the images of {pixels.shape[1]} x {pixels.shape[2]}, not {bin}")

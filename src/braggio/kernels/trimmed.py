@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from braggio._core import trimmed as _trimmed
 from braggio.errors import DtypeError
 from braggio.kernels.arrays import as_numbers, as_threads
+from braggio.options import require_choice
 
 LANES = 64  # the core works on so many pixels side by side
 
@@ -83,8 +84,7 @@ def trimmed(
     frames, pixels = values.shape
     if not 0 <= n_removed < frames:
         raise ValueError(f"n_removed must be 0 to {frames - 1}, not {n_removed}")
-    if engine not in ("core", "numba"):
-        raise ValueError(f"engine must be 'core' or 'numba', not {engine!r}")
+    require_choice("engine", engine, ("core", "numba"))
     if engine == "numba" and (values.dtype.kind not in "iu" or values.dtype.itemsize > 2):
         raise DtypeError(field="stack", expected="integers of 8 and 16 bits for engine numba", found=values.dtype)
     found = PixelSums.empty(pixels, values.dtype) if out is None else out
