@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 
 from braggio.batch.workers import streamed
 from braggio.errors import OutputError, about
-from braggio.formats.hdf5 import require_place
 from braggio.formats.mccd_h5 import open_frames
 from braggio.laue.options import Options
 from braggio.laue.report import SpotReport
 from braggio.laue.search import Search
 from braggio.laue.stack import MemoryStack, Stack, available_memory, open_stack
 from braggio.laue.stats import array_record, frames_array, stack_stats
+from braggio.storage.hdf5 import require_place
 
 Report = Callable[[str, int, int], None]  # (stage, done, total)
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from braggio._core import Scratch, write_clamped
 from braggio.batch.staging import Staging
-from braggio.formats.stored import Stream
 from braggio.kernels.stats import LOW_FRACTION
 from braggio.microed.conversion import Conversion
 from braggio.microed.scan import FrameRef, OpenFrame, extremes
 from braggio.microed.write import POSITION_LIMIT, Pixels
+from braggio.storage.frames import Stream
 
 
 class Ahead:

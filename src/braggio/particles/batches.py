@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from braggio._core import PartFile
 from braggio.batch.staging import Staging
 from braggio.formats.mrc import write_mrc
-from braggio.formats.stored import ArrayFrames
 from braggio.model.columns import Coded
 from braggio.particles.grid import ImageGrid
 from braggio.particles.stream import images
 from braggio.particles.table import Particles
+from braggio.storage.frames import ArrayFrames
 
 FORMATS = ("star", "cs", "both")
 

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
 
 import numpy as np
 
-from braggio.errors import about
-from braggio.formats import cbf
+from braggio.errors import FormatError, about
 from braggio.formats.cspad_cbf import CspadCbf, require_pixels
 from braggio.formats.image_pickle import ImagePickle, read_image_pickle
 from braggio.plots.detector import write_assembled
+from braggio.storage import cbf
+from braggio.storage.source import read_head
 from braggio.xfel.assemble import Assembled, assemble
 
 _PICKLE_HEADS = (b"\x80\x02}q", b"\x80\x03}q", b"\x80\x04\x95", b"\x80\x05\x95", b"(d", b"}q")  # those of dxtbx
 
 
 def is_detector_image(path: str | os.PathLike[str]) -> bool:
-    """Whether the first bytes of a file, gzip-compressed or not, are those of a CBF file or an image pickle."""
-    with open(path, "rb") as file:
-        head = file.read(64)
-    if head.startswith(b"\x1f\x8b"):
-        try:
-            with gzip.open(path) as stream:
-                head = stream.read(64)
-        except (OSError, EOFError, zlib.error):
-            return False
-    return head.startswith((b"###CBF", *_PICKLE_HEADS))
+    """Whether the first bytes of a file, compressed or not, are those of a CBF file or an image pickle."""
+    try:
+        return read_head(path, 64).startswith((b"###CBF", *_PICKLE_HEADS))
+    except FormatError:  # damaged
+        return False
 
 
 def assembled(path: str | os.PathLike[str]) -> tuple[Assembled, tuple[float, float] | None]:

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from braggio._core import Source
-from braggio.errors import FormatError, LimitError, UnsupportedError, about
+from braggio.errors import FormatError, UnsupportedError, about
+from braggio.storage.text import read_text
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -76,13 +76,7 @@ def read_yaml(file: str | os.PathLike[str] | bytes) -> Any:
     """
     path = None if isinstance(file, bytes) else os.fspath(file)
     with about(path):
-        source = Source.over(file) if isinstance(file, bytes) else Source.open(str(path))
-        if source.size > MAX_BYTES:
-            raise LimitError(field="file size", expected=f"at most {MAX_BYTES} bytes", found=source.size)
-        try:
-            text = source.read(0, source.size).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise FormatError(field="text", expected="UTF-8", found=error.reason, offset=error.start) from error
+        text = read_text(file, most=MAX_BYTES)
         if path is not None and path.lower().endswith(".json"):
             return _json(text)
         return _document(_lines(text))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from braggio.errors import BraggioError, FormatError, LimitError, UnsupportedError
-from braggio.formats.yaml import MAX_BYTES, read_yaml
+from braggio.storage.yaml import MAX_BYTES, read_yaml
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=30)
 # A number for YAML 1.2 and for us, a text for PyYAML, which knows 1.1: what a person who writes 1e5 means.
