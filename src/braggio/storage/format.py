@@ -1,4 +1,4 @@
-"""What a format is: a name, its suffixes, a look at the first bytes, and how to open and write it."""
+"""Format records: name, suffixes, a look at the first bytes, and how to open and write such a file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Format:
     Attributes
     ----------
     name : str
-        As users type it.
+        Identifier, as in ``format="mrc"``.
     title : str
-        As people say it.
+        Display name.
     suffixes : tuple of str
         File name endings, with the dot, lower case.
     sniff : callable

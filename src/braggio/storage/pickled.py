@@ -1,4 +1,4 @@
-"""What image and integration pickles share: values out of a pickle without unpickling it, and values into one.
+"""Pickled values, of image and integration pickles: read without unpickling them, and written.
 
 The core reads the opcodes (`pickle.hpp`): plain values become Python's, flex arrays become numpy arrays, and any other
 object of cctbx becomes a `PickledObject`, its name and what was stored with it. No name of a file is imported or run.

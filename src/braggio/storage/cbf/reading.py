@@ -1,4 +1,4 @@
-"""A CBF file opened: its text without the binary sections, and where these are."""
+"""CBF files read: the text without the binary sections, and where these are."""
 
 from __future__ import annotations
 
