@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.runner import Case, Context, Goal
-from braggio.formats import cbf, pickled
+from braggio.formats import cbf
 from braggio.formats.cspad_cbf import open_cspad_cbf, write_cspad_cbf
 from braggio.kernels.cbf import decode, encode
 from braggio.model.cspad import Cspad, Placement
+from braggio.storage import pickled
 
 PILATUS = (2527, 2463)
 PICKLE = (1765, 1765)

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from braggio.cli import main
-from braggio.formats import pickled
 from braggio.formats.cspad_cbf import open_cspad_cbf
 from braggio.formats.image_pickle import image_fields, read_image_pickle, write_image_pickle
 from braggio.model.cspad import Cspad, Placement
+from braggio.storage import pickled
 from braggio.xfel.metrology import read_slac, write_slac
 
 pytestmark = pytest.mark.usefixtures("never_unpickle")

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from braggio.errors import BraggioError, FormatError, GeometryError, LimitError, MetadataError
-from braggio.formats import cif, imgcif
-from braggio.formats.cbf import section_bytes, write_assembled
-from braggio.formats.cspad_cbf import header_text, open_cspad_cbf, write_cspad_cbf, write_header
+from braggio.formats.cspad_cbf import header_text, imgcif, open_cspad_cbf, write_cspad_cbf, write_header
 from braggio.model.cspad import Cspad, Placement, raw, tiles
+from braggio.storage import cif
+from braggio.storage.cbf import section_bytes, write_assembled
 
 REAL = ["idx-20130301060858601.cbf", "idx-20130301060858701.cbf"]
 

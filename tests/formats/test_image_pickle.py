@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from braggio.errors import BraggioError, FormatError, GeometryError, MetadataError, OutputError
-from braggio.formats import pickled
 from braggio.formats.image_pickle import (
     ImagePickle,
     default_name,
@@ -16,6 +15,7 @@ from braggio.formats.image_pickle import (
     read_image_pickle,
     write_image_pickle,
 )
+from braggio.storage import pickled
 
 pytestmark = pytest.mark.usefixtures("never_unpickle")
 TIME = "2014-12-01T07:36Z01.249"

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from braggio.errors import BraggioError, FormatError, MetadataError
-from braggio.formats import pickled
 from braggio.formats.integration_pickle import from_value, read_integration_pickle
-from braggio.formats.pickled import PickledObject
 from braggio.model.crystal import UnitCell, space_group
+from braggio.storage import pickled
+from braggio.storage.pickled import PickledObject
 
 pytestmark = pytest.mark.usefixtures("never_unpickle")
 

@@ -12,8 +12,8 @@ import pytest
 from laue import made
 
 from braggio.errors import DataWarning, FormatError
-from braggio.formats import hdf5
 from braggio.laue import find_spots
+from braggio.storage import hdf5
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ from braggio.errors import (
     OutputError,
     UnsupportedError,
 )
-from braggio.formats.hdf5 import ChunkedStack
 from braggio.formats.mccd_h5 import open_frames
 from braggio.laue import default_output, find_spots, pixel_stats, read_spots
 from braggio.laue.stack import FileStack, MemoryStack, ScratchStack, open_stack
+from braggio.storage.hdf5 import ChunkedStack
 
 pytestmark = pytest.mark.filterwarnings("ignore::braggio.errors.DataWarning")
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from braggio.errors import BraggioError
-from braggio.formats import cif, imgcif, integration_pickle, pickled
-from braggio.formats.cbf import Cbf
-from braggio.formats.cspad_cbf import CspadCbf
+from braggio.formats import integration_pickle
+from braggio.formats.cspad_cbf import CspadCbf, imgcif
 from braggio.formats.image_pickle import from_value, image_fields
-from braggio.formats.pickled import PickledObject
+from braggio.storage import cif, pickled
+from braggio.storage.cbf import Cbf
+from braggio.storage.pickled import PickledObject
 from braggio.xfel.report import describe, facts
 
 pytestmark = [

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from braggio.formats import pickled
 from braggio.formats.image_pickle import image_fields, write_image_pickle
 from braggio.formats.integration_pickle import read_integration_pickle
 from braggio.model.crystal import space_group
+from braggio.storage import pickled
 
 flex: Any = pytest.importorskip("scitbx.array_family.flex")
 easy_pickle: Any = pytest.importorskip("libtbx.easy_pickle")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from braggio.errors import FormatError
-from braggio.formats import pickled
 from braggio.formats.image_pickle import image_fields
+from braggio.storage import pickled
 from braggio.xfel.report import describe, facts
 
 pytestmark = pytest.mark.usefixtures("never_unpickle")

@@ -79,7 +79,7 @@ def _write(arguments: argparse.Namespace, session: Session) -> None:
 
 
 def _is_cbf(path: str) -> bool:
-    from braggio.formats.cbf import is_cbf
+    from braggio.storage.cbf import is_cbf
 
     return not os.path.isdir(path) and is_cbf(path)
 
@@ -119,15 +119,15 @@ def _panels(path: str, order: Any) -> tuple[tuple[Panel, ...], bool]:
     """The panels of a file; True where they are the ASICs of sensors, two by two."""
     from braggio.formats.cspad_cbf import open_cspad_cbf
     from braggio.formats.image_pickle import read_image_pickle
-    from braggio.formats.pickled import opened
     from braggio.formats.slac_geometry import looks_like
+    from braggio.storage.source import read_head
     from braggio.xfel.metrology import read_slac
 
     if os.path.isdir(path):
         return read_slac(path, order=order).detector.panels, True
     if _is_cbf(path):
         return open_cspad_cbf(path).detector.panels, False
-    if looks_like(opened(path)[0].read(0, 4096)):
+    if looks_like(read_head(path, 4096)):
         return read_slac(path, order=order).detector.panels, True
     return read_image_pickle(path).detector.panels, False
 

@@ -40,11 +40,12 @@ def run(arguments: argparse.Namespace, session: Session) -> None:
 
 def _each_member(arguments: argparse.Namespace, session: Session, file: str) -> None:
     from braggio.errors import about
-    from braggio.formats.pickled import expanded, members
+    from braggio.storage.pickled import extent, members
+    from braggio.storage.source import inflate
 
     for name, stored in members(file):
         with session.item(input=name), about(name):
-            source = expanded(stored)
+            source = inflate(stored, extent)
             if arguments.action == "print":
                 _print(session, name, source, arguments.permissive)
             else:
@@ -52,7 +53,7 @@ def _each_member(arguments: argparse.Namespace, session: Session, file: str) -> 
 
 
 def _print(session: Session, name: str, source: Source, permissive: bool) -> None:
-    from braggio.formats.pickled import loads
+    from braggio.storage.pickled import loads
     from braggio.xfel.report import describe, facts
 
     value = loads(source, permissive=permissive)
@@ -64,7 +65,7 @@ def _print(session: Session, name: str, source: Source, permissive: bool) -> Non
 
 def _scan(session: Session, name: str, source: Source, opcodes: bool) -> None:
     from braggio.errors import UnsafeError, printable
-    from braggio.formats.pickled import scan
+    from braggio.storage.pickled import scan
 
     found = scan(source)
     lines = [f"{printable(name)}: {len(found.steps)} opcodes, {found.size} of {source.size} bytes"]

@@ -9,37 +9,27 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import os
 import warnings
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from inspect import signature
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio._core import Source
 from braggio.errors import DataWarning, FormatError, TruncatedError, UnknownOptionError, UnsupportedError, about
-from braggio.formats.format import HEAD_BYTES, UNKNOWN_SIZE, Format
-from braggio.formats.stored import ArrayFrames, StoredFrames
 from braggio.model.frames import FrameStack
+from braggio.storage.format import HEAD_BYTES, UNKNOWN_SIZE, Format
+from braggio.storage.frames import ArrayFrames, StoredFrames
+from braggio.storage.source import MAX_DECOMPRESSED, File, open_source
 
 # Asked in this order: the strongest magic first, TIA raw (two bytes and a size) last.
 _TABLE = ("mrc", "smv", "ser", "tia_raw")
-_COMPRESSED: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
 _COMPRESSED_SUFFIXES = (".gz", ".bz2")
-
-PEEK_BYTES = 1 << 20  # of a compressed file, for its header
-MAX_DECOMPRESSED = 1 << 34
-# Where the header does not tell: the densest gzip stream expands 1032 times; small files may grow more.
-MAX_EXPANSION = 1100
-MIN_EXPANDED = 1 << 24
 
 __all__ = ["ArrayFrames", "Format", "FrameStack", "formats", "info", "open", "read", "write"]
 
@@ -123,74 +113,20 @@ def _describe(source: Source) -> str:
     return "text" if all(32 <= byte < 127 or byte in b"\t\r\n" for byte in head) else ""
 
 
-class _Stream(io.RawIOBase):
-    """A source as a file object, for the decompressors."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        piece = self._source.read(self._position, len(buffer))
-        buffer[: len(piece)] = piece
-        self._position += len(piece)
-        return len(piece)
-
-
-def _inflated(source: Source) -> Source:
-    """A source over the decompressed bytes of a gz or bz2 file; other sources as they are.
-
-    The header is inflated first, and then no more than it speaks of and one byte, which shows that there is more.
-    """
-    head = source.read(0, 4)
-    opener = next((opener for magic, opener in _COMPRESSED.items() if head.startswith(magic)), None)
-    if opener is None:
-        return source
-    try:
-        with opener(io.BufferedReader(_Stream(source))) as stream:
-            pieces = bytearray(stream.read(PEEK_BYTES))
-            rest = max(0, _promised(pieces, source.size) + 1 - len(pieces))
-            while rest and (piece := stream.read(min(rest, PEEK_BYTES))):
-                pieces += piece
-                rest -= len(piece)
-    except EOFError as error:
-        raise TruncatedError(f"damaged compressed file: {error}") from error
-    except (OSError, zlib.error) as error:
-        raise FormatError(f"damaged compressed file: {error}") from error
-    return Source.over(pieces)
-
-
-def _promised(head: bytearray, stored: int) -> int:
-    """How many bytes the header at the start of a decompressed file speaks of.
-
-    Where that cannot be told from the start alone, as for a .ser series, what an honest file may grow to.
-    """
-    beginning = Source.over(head, size=MAX_DECOMPRESSED)
+def _extent(beginning: bytes) -> int | None:
+    """How many bytes the header at the start of a file speaks of; None where it takes more to tell, as for .ser."""
+    source = Source.over(beginning, size=MAX_DECOMPRESSED)
     for each in formats():
         try:
-            if each.sniff(bytes(head[:HEAD_BYTES]), UNKNOWN_SIZE):
+            if each.sniff(beginning[:HEAD_BYTES], UNKNOWN_SIZE):
                 with warnings.catch_warnings(action="ignore", category=DataWarning):  # the end is not known yet
-                    stack = each.open(beginning, None, permissive=True)
+                    stack = each.open(source, None, permissive=True)
                 return stack.layout.extent if isinstance(stack, StoredFrames) else 0
         except TruncatedError:
-            return max(MAX_EXPANSION * stored, MIN_EXPANDED)
+            return None
         except FormatError:
             continue
     return 0
-
-
-def _source(file: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Source, str | None]:
-    if isinstance(file, (str, os.PathLike)):
-        path = os.fspath(file)
-        with about(path):
-            return _inflated(Source.open(path)), path
-    if isinstance(file, (bytes, bytearray, memoryview)):
-        return _inflated(Source.over(file)), None
-    name = getattr(file, "name", None)
-    return _inflated(Source.over(file.read())), name if isinstance(name, str) else None
 
 
 def _choose(source: Source, path: str | None) -> Format:
@@ -234,7 +170,7 @@ def _check_options(chosen: Format, options: Mapping[str, Any]) -> None:
 
 
 def open(
-    file: str | os.PathLike[str] | bytes | IO[bytes],
+    file: File,
     *,
     format: str | None = None,
     permissive: bool = False,
@@ -274,7 +210,7 @@ def open(
     >>> stack.nframes, stack.header["nx"]
     (1, 128)
     """
-    source, path = _source(file)
+    source, path = open_source(file, _extent)
     with about(path):
         try:
             chosen = named(format) if format else _choose(source, path)
@@ -286,9 +222,7 @@ def open(
             raise
 
 
-def read(
-    file: str | os.PathLike[str] | bytes | IO[bytes], *, frames: int | slice | None = None, **options: Any
-) -> NDArray[Any]:
+def read(file: File, *, frames: int | slice | None = None, **options: Any) -> NDArray[Any]:
     """Read frames into an array.
 
     Parameters

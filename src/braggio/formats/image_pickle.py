@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio.errors import FormatError, GeometryError, MetadataError, about
-from braggio.formats import pickled
-from braggio.formats.pickled import shown
 from braggio.model.geometry import Detector, Panel
 from braggio.model.lcls_detectors import format_version, timestamp_digits, translated_areas, unix_seconds
+from braggio.storage import pickled
+from braggio.storage.pickled import shown
 
 PRINTED_EV_ANGSTROM = 12398.4187  # h c / e as cxi.print_pickle has it: its text is compared to the digit
 DEFAULT_SATURATION = 90000
@@ -182,7 +182,7 @@ def read_image_pickle(file: str | os.PathLike[str] | bytes | IO[bytes], *, permi
     FormatError
         It is damaged, or no image pickle.
     """
-    return from_value(*pickled.loaded(file, permissive=permissive))
+    return from_value(*pickled.load_with_path(file, permissive=permissive))
 
 
 def from_value(value: Any, path: str | None = None) -> ImagePickle:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError, MetadataError, about
-from braggio.formats import pickled
-from braggio.formats.pickled import PickledObject, shown
 from braggio.model.crystal import SpaceGroup, UnitCell, space_group
+from braggio.storage import pickled
+from braggio.storage.pickled import PickledObject, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,7 +171,7 @@ def read_integration_pickle(
     FormatError
         It is damaged, or no integration pickle.
     """
-    return from_value(*pickled.loaded(file, permissive=permissive))
+    return from_value(*pickled.load_with_path(file, permissive=permissive))
 
 
 def from_value(value: Any, path: str | None = None) -> IntegrationPickle:

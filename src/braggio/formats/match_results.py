@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from braggio.errors import FormatError, about
-from braggio.formats.yaml import read_yaml
 from braggio.model.matches import MAPS, OpticsGroup, SearchConfig
+from braggio.storage.yaml import read_yaml
 
 _REALS = (
     "pixel_size voltage defocus_u defocus_v astigmatism_angle spherical_aberration amplitude_contrast_ratio"

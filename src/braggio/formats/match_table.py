@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio._core import PartFile, Source
-from braggio.errors import FormatError, LimitError, about
+from braggio._core import PartFile
+from braggio.errors import FormatError, about
 from braggio.model.columns import Coded
 from braggio.model.matches import (
     CONSTRAINED_54,
@@ -27,6 +27,7 @@ from braggio.model.matches import (
     MatchTable,
     empty_column,
 )
+from braggio.storage.text import read_text
 
 MAX_BYTES = 1 << 31
 _KNOWN = frozenset((*MATCH_39, *CONSTRAINED_54))
@@ -63,7 +64,7 @@ def read_table(file: str | os.PathLike[str] | bytes, *, fill: bool = True) -> Ma
     """
     path = None if isinstance(file, bytes) else os.fspath(file)
     with about(path):
-        header, rows = _rows(_text(file, path))
+        header, rows = _rows(_text(file))
         columns = {
             name: _column(name, [row[place] for row in rows])
             for place, name in enumerate(header)
@@ -73,14 +74,8 @@ def read_table(file: str | os.PathLike[str] | bytes, *, fill: bool = True) -> Ma
         return filled(table) if fill else table
 
 
-def _text(file: str | os.PathLike[str] | bytes, path: str | None) -> str:
-    source = Source.over(file) if isinstance(file, bytes) else Source.open(str(path))
-    if source.size > MAX_BYTES:
-        raise LimitError(field="file size", expected=f"at most {MAX_BYTES} bytes", found=source.size)
-    try:
-        text = source.read(0, source.size).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError(field="text", expected="UTF-8", found=error.reason, offset=error.start) from error
+def _text(file: str | os.PathLike[str] | bytes) -> str:
+    text = read_text(file, most=MAX_BYTES)
     if "\0" in text:
         raise FormatError(field="text", expected="CSV", found="NUL bytes", offset=text.index("\0"))
     return text

@@ -13,7 +13,7 @@ import numpy as np
 
 from braggio._core import FrameLayout, Source
 from braggio.errors import FormatError, TruncatedError, UnsupportedError
-from braggio.formats.stored import StoredFrames
+from braggio.storage.frames import StoredFrames
 
 HEADER_START, HEADER_SIZE, PIXEL_START = 1024, 3072, 4096
 MAGIC = {b"II*\x00": "<", b"MM\x00*": ">"}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio.errors import BraggioError, FormatError, LimitError, MetadataError
-from braggio.formats.hdf5 import ChunkedStack
+from braggio.storage.hdf5 import ChunkedStack
 
 DATASETS = ("frames", "mccd", "images", "data", "entry/data/data")
 OFF_DELAYS = ("-", "", "nan", "off")

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from braggio._core import PartFile, Scratch, Sink, Source, parse_mrc, transcode
 from braggio.errors import DataWarning, FormatError, GeometryError, LimitError, UnsupportedError, about
-from braggio.formats.format import Format
-from braggio.formats.stored import StoredFrames, check_end, streamed
 from braggio.kernels.stats import FrameStats, combined, from_core
 from braggio.model.frames import FrameStack
+from braggio.storage.format import Format
+from braggio.storage.frames import StoredFrames, check_end, streamed
 
 MODES = {"int8": 0, "int16": 1, "float32": 2, "complex64": 4, "uint16": 6, "float16": 12}
 MAX_CELL = float(np.finfo(np.float32).max)  # angstrom: what the header holds

@@ -7,8 +7,8 @@ The reader takes the images of a series (not spectra), all of one shape and type
 from __future__ import annotations
 
 from braggio._core import Source, parse_ser
-from braggio.formats.format import Format
-from braggio.formats.stored import StoredFrames
+from braggio.storage.format import Format
+from braggio.storage.frames import StoredFrames
 
 
 def sniff(head: bytes, size: int) -> bool:

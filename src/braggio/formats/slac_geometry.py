@@ -13,9 +13,9 @@ from functools import cached_property
 import numpy as np
 
 from braggio._core import PartFile
-from braggio.errors import FormatError, LimitError, about
-from braggio.formats.pickled import opened
+from braggio.errors import FormatError, about
 from braggio.model.geometry import Matrix, frame
+from braggio.storage.text import read_text
 
 MOST_BYTES = 1 << 24
 FIELDS = 13
@@ -139,11 +139,7 @@ def read_slac_geometry(path: str | os.PathLike[str]) -> SlacGeometry:
         A row without 13 fields, or a field that is no number; the line is named.
     """
     name = os.fspath(path)
-    with about(name):
-        source, _ = opened(name)
-        if source.size > MOST_BYTES:
-            raise LimitError(field="file size", expected=f"at most {MOST_BYTES} bytes", found=source.size)
-        return parse(source.read(0, source.size).decode("latin-1"), name)
+    return parse(read_text(name, most=MOST_BYTES, encoding="latin-1"), name)
 
 
 def parse(text: str, path: str | None = None) -> SlacGeometry:

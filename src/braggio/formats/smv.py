@@ -14,9 +14,9 @@ from typing import Any
 
 from braggio._core import Clipped, PartFile, Scratch, Sink, Source, parse_smv, transcode
 from braggio.errors import FormatError, LimitError, MetadataError, UnsupportedError
-from braggio.formats.format import Format
-from braggio.formats.stored import StoredFrames, check_end, streamed
 from braggio.model.frames import FrameStack
+from braggio.storage.format import Format
+from braggio.storage.frames import StoredFrames, check_end, streamed
 
 # The keys of Leginon's writer, in the order of ADSC headers: its reader exits on any other.
 KEYS = (

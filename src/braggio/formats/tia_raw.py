@@ -12,9 +12,9 @@ import struct
 
 from braggio._core import PartFile, Source, parse_tia_raw
 from braggio.errors import UnsupportedError
-from braggio.formats.format import UNKNOWN_SIZE, Format
-from braggio.formats.stored import StoredFrames, check_end
 from braggio.model.frames import FrameStack
+from braggio.storage.format import UNKNOWN_SIZE, Format
+from braggio.storage.frames import StoredFrames, check_end
 
 CODES = {"uint8": 1, "uint16": 2, "uint32": 3, "int8": 4, "int16": 5, "int32": 6, "float32": 7, "float64": 8}
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from braggio._core import Source, part_name
 from braggio.batch.workers import streamed
 from braggio.errors import FormatError, MetadataError, OutputError, about
-from braggio.formats.hdf5 import GZIP_LEVEL, OutputFile, encode_chunk, require_place
 from braggio.formats.lauecollect import ANGLES, read_log
 from braggio.formats.mccd import UNITS, open_mccd
 from braggio.formats.mccd_h5 import laser_states
+from braggio.storage.hdf5 import GZIP_LEVEL, OutputFile, encode_chunk, require_place
 
 CHUNK_ROWS = 64  # (1, 64, width): a frame and a band of rows are both read without waste
 

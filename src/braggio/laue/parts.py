@@ -20,7 +20,6 @@ from braggio.batch.parts import Part
 from braggio.batch.staging import Staging, digest
 from braggio.batch.workers import streamed
 from braggio.errors import FormatError, MetadataError, about
-from braggio.formats.hdf5 import ChunkedStack
 from braggio.formats.mccd_h5 import open_frames
 from braggio.formats.spots_h5 import column_names, read_info
 from braggio.laue.archive import Archive, writing
@@ -30,6 +29,7 @@ from braggio.laue.provenance import identity
 from braggio.laue.search import Search
 from braggio.laue.stack import MIN_BAND, FileStack, FrameWindow, RowBand, available_memory, free_bytes
 from braggio.laue.stats import PixelStats, stack_stats
+from braggio.storage.hdf5 import ChunkedStack
 
 _MAPS = ("avg", "std", "iqr", "max", "arg", "spread")
 

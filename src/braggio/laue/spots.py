@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 
 from braggio.batch.workers import streamed
 from braggio.errors import OutputError, about
-from braggio.formats.hdf5 import require_place
 from braggio.formats.mccd_h5 import open_frames
 from braggio.kernels.arrays import as_threads
 from braggio.laue.options import DEFAULT_PERCENT, SpotOptions
@@ -19,6 +18,7 @@ from braggio.laue.search import Search
 from braggio.laue.stack import MemoryStack, Stack, available_memory, open_stack
 from braggio.laue.stats import array_record, frames_array, stack_stats
 from braggio.options import options_checked
+from braggio.storage.hdf5 import require_place
 
 Report = Callable[[str, int, int], None]  # (stage, done, total)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError, LimitError, OutputError
-from braggio.formats.hdf5 import ChunkedStack, Region, frame_dtype
+from braggio.storage.hdf5 import ChunkedStack, Region, frame_dtype
 
 Progress = Callable[[int, int], None]
 Band = tuple[int, int, NDArray[Any]]  # first row, end row, values (frames, pixels)

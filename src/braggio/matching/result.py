@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from braggio.errors import DataWarning, FormatError, GeometryError, MetadataError, UnsupportedError, about
 from braggio.formats import open as open_frames
 from braggio.formats.match_results import read_config
-from braggio.formats.stored import StoredFrames
 from braggio.matching.cutoffs import correlations_of
 from braggio.model.frames import FrameStack
 from braggio.model.matches import SearchConfig, map_name
+from braggio.storage.frames import StoredFrames
 
 
 @dataclass(frozen=True)

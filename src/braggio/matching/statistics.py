@@ -15,9 +15,9 @@ from braggio.batch.staging import Staging, digest
 from braggio.errors import FormatError, MetadataError
 from braggio.formats.match_partial import Partial, read_partial
 from braggio.formats.mrc import write_mrc
-from braggio.formats.stored import ArrayFrames
 from braggio.kernels.accumulate import Accumulator, Statistics
 from braggio.model.matches import MAPS
+from braggio.storage.frames import ArrayFrames
 
 RECORD = "statistics.json"
 

@@ -13,10 +13,10 @@ from braggio import formats
 from braggio._core import Scratch, scan
 from braggio.batch.workers import Progress, in_groups, prepared
 from braggio.errors import BraggioError, FormatError, MetadataError, about
-from braggio.formats.stored import StoredFrames, Stream, streamed
 from braggio.kernels.stats import LOW_FRACTION, FrameStats, from_core
 from braggio.microed.series import Series, find_series, group_series, plain
 from braggio.model.frames import FrameStack
+from braggio.storage.frames import StoredFrames, Stream, streamed
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from braggio import formats
 from braggio.batch.workers import Progress, in_order
 from braggio.errors import BraggioError, FormatError, MetadataError, printable
 from braggio.formats.smv import decimal
-from braggio.formats.stored import StoredFrames
 from braggio.kernels.clamp import to_uint16
 from braggio.microed.policy import TOP
 from braggio.microed.report import BlankReport, FrameReport, SeriesReport, read_record
 from braggio.microed.write import BLANK
 from braggio.model.frames import FrameStack
+from braggio.storage.frames import StoredFrames
 
 
 @dataclass(frozen=True)

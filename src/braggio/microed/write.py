@@ -20,12 +20,12 @@ from braggio._core import Clipped, Scratch, clipped, write_clamped
 from braggio.batch.workers import Progress, in_groups, in_order, prepared
 from braggio.errors import LimitError, OutputError, about
 from braggio.formats.mrc import known_pixel_size, write_mrc
-from braggio.formats.stored import ArrayFrames, Stream
 from braggio.kernels.stats import LOW_FRACTION, FrameStats
 from braggio.microed.conversion import Conversion
 from braggio.microed.policy import TOP
 from braggio.microed.report import BlankReport, FrameReport
 from braggio.microed.scan import FrameRef, OpenFrame, extremes, together
+from braggio.storage.frames import ArrayFrames, Stream
 
 POSITION_LIMIT = 1000  # positions listed per frame and side; the counts are exact
 ANGSTROM_PER_MM = 1e7

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from braggio._core import PartFile
 from braggio.batch.staging import Staging
 from braggio.formats.mrc import write_mrc
-from braggio.formats.stored import ArrayFrames
 from braggio.model.columns import Coded
 from braggio.particles.grid import ImageGrid
 from braggio.particles.options import BatchOptions
 from braggio.particles.stream import images
 from braggio.particles.table import Particles
 from braggio.particles.write import write_particles_cs, write_particles_star
+from braggio.storage.frames import ArrayFrames
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from braggio.errors import FormatError, MetadataError, about
-from braggio.formats.stored import StoredFrames
 from braggio.kernels.arrays import as_output
 from braggio.kernels.images import prepare_images
 from braggio.model.frames import FrameStack
 from braggio.particles.checks import require_memory
 from braggio.particles.stacks import MissingStackError, open_stack
 from braggio.particles.table import Particles
+from braggio.storage.frames import StoredFrames
 
 OPEN_STACKS = 64  # file descriptors held at once
 MAX_BATCH_BYTES = 1 << 32

@@ -10,15 +10,16 @@
 ('CXI 10.1', (-97.075, 97.075, -119.002))
 """
 
-from braggio.formats.cbf import open_cbf, read_cbf, write_cbf
+from braggio.formats.cbf import read_cbf, write_cbf
 from braggio.formats.cspad_cbf import CspadCbf, open_cspad_cbf, write_cspad_cbf, write_header
 from braggio.formats.image_pickle import ImagePickle, image_fields, read_image_pickle, write_image_pickle
 from braggio.formats.integration_pickle import Crystal, IntegrationPickle, read_integration_pickle
-from braggio.formats.pickled import PickledObject, PickleScan
-from braggio.formats.pickled import load as load_pickle
-from braggio.formats.pickled import scan as scan_pickle
 from braggio.model.cspad import Cspad, Placement
 from braggio.model.geometry import Detector, Group, Panel
+from braggio.storage.cbf import open_cbf
+from braggio.storage.pickled import PickledObject, PickleScan
+from braggio.storage.pickled import load as load_pickle
+from braggio.storage.pickled import scan as scan_pickle
 from braggio.xfel.assemble import Assembled, assemble
 from braggio.xfel.convert import cbf_to_pickle, pickle_to_cbf
 from braggio.xfel.metrology import read_slac, write_crystfel, write_slac

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError, GeometryError, MetadataError, UnsupportedError, about
-from braggio.formats import cbf
-from braggio.formats.cbf import Cbf
-from braggio.formats.cif import block_name, table
 from braggio.formats.cspad_cbf import CspadCbf, require_pixels, write_cspad_cbf
 from braggio.formats.image_pickle import ImagePickle, image_fields, read_image_pickle, write_image_pickle
 from braggio.kernels.cbf import Codec
 from braggio.model.cspad import COLUMNS, ROWS, TILES_SHAPE, Cspad
 from braggio.model.geometry import Panel
+from braggio.storage import cbf
+from braggio.storage.cbf import Cbf
+from braggio.storage.cif import block_name, table
 from braggio.xfel.metrology import read_slac
 
 IMAGE_EDGE = 1765  # pixels along an edge of a CSPAD image pickle

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import GeometryError, MetadataError, about
-from braggio.formats import cbf
-from braggio.formats.cbf import Cbf
+from braggio.errors import FormatError, GeometryError, MetadataError, about
 from braggio.formats.cspad_cbf import CspadCbf, require_pixels
 from braggio.formats.image_pickle import ImagePickle, read_image_pickle
+from braggio.storage import cbf
+from braggio.storage.cbf import Cbf
+from braggio.storage.source import read_head
 from braggio.xfel.assemble import assemble
 from braggio.xfel.convert import mini_geometry
 
@@ -48,16 +47,11 @@ class DetectorImage:
 
 
 def is_detector_image(path: str | os.PathLike[str]) -> bool:
-    """Whether the first bytes of a file, gzip-compressed or not, are those of a CBF file or an image pickle."""
-    with open(path, "rb") as file:
-        head = file.read(64)
-    if head.startswith(b"\x1f\x8b"):
-        try:
-            with gzip.open(path) as stream:
-                head = stream.read(64)
-        except (OSError, EOFError, zlib.error):
-            return False
-    return head.startswith((b"###CBF", *_PICKLE_HEADS))
+    """Whether the first bytes of a file, compressed or not, are those of a CBF file or an image pickle."""
+    try:
+        return read_head(path, 64).startswith((b"###CBF", *_PICKLE_HEADS))
+    except FormatError:  # damaged
+        return False
 
 
 def read_detector_image(path: str | os.PathLike[str]) -> DetectorImage:

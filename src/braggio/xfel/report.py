@@ -11,7 +11,7 @@ from braggio.errors import FormatError, printable
 from braggio.formats import image_pickle, integration_pickle
 from braggio.formats.image_pickle import PRINTED_EV_ANGSTROM
 from braggio.formats.integration_pickle import Crystal
-from braggio.formats.pickled import FLEX, FLEX_NAMES, PickledObject
+from braggio.storage.pickled import FLEX, FLEX_NAMES, PickledObject
 
 LONGEST_TEXT = 10_000  # characters of one printed value
 
@@ -22,7 +22,7 @@ def describe(value: Any, path: str) -> str:
     Parameters
     ----------
     value
-        Of `braggio.formats.pickled.load`.
+        Of `braggio.storage.pickled.load`.
     path : str
         As it is printed.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from braggio._core import part_name
 from braggio.errors import FormatError, OutputError
-from braggio.formats.hdf5 import OutputFile, require_place
+from braggio.storage.hdf5 import OutputFile, require_place
 from braggio.xtc.shots import Shot
 
 FLUSH_EVERY = 16  # events

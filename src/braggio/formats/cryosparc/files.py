@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from braggio._core import PartFile, Source
+from braggio._core import PartFile
 from braggio.errors import FormatError, UnsupportedError, about
 from braggio.formats.cryosparc.csdat import CSDAT_MAGIC, csdat_header, csdat_pieces, read_csdat
 from braggio.formats.cryosparc.fields import CsColumn, File
 from braggio.formats.cryosparc.npy import NPY_MAGIC, npy_header, npy_pieces, read_npy
+from braggio.storage.source import open_stored
 
 
 def sniff(head: bytes) -> bool:
@@ -50,9 +51,8 @@ def read_cs(file: File, *, fields: Sequence[str] | None = None) -> dict[str, CsC
     >>> table["uid"].tolist(), list(table["blob/path"])
     ([7], ['J1/a.mrc'])
     """
-    path = None if isinstance(file, bytes) else os.fspath(file)
+    source, path = open_stored(file)
     with about(path):
-        source = Source.over(file) if isinstance(file, bytes) else Source.open(os.fspath(file))
         magic = source.read(0, 6)
         if magic == NPY_MAGIC:
             return read_npy(source, fields)
@@ -65,9 +65,8 @@ def read_cs(file: File, *, fields: Sequence[str] | None = None) -> dict[str, CsC
 
 def field_names(file: File) -> list[str]:
     """The fields of a .cs file, from its header alone."""
-    path = None if isinstance(file, bytes) else os.fspath(file)
+    source, path = open_stored(file)
     with about(path):
-        source = Source.over(file) if isinstance(file, bytes) else Source.open(os.fspath(file))
         if source.read(0, 6) == CSDAT_MAGIC:
             return [name for name, *_ in csdat_header(source)[0]]
         return [field.name for field in npy_header(source)[0]]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from braggio.formats.cif import block_name, table
 from braggio.kernels.cbf import Codec
 from braggio.model.cspad import ASICS, COLUMNS, QUADS, ROWS, SENSORS, Cspad, Placement, asic_corner
+from braggio.storage.cif import block_name, table
 
 DETECTOR_TYPE = "CS PAD"  # what dxtbx knows the detector by
 _VECTORS = [f"{kind}[{i}]" for kind in ("vector", "offset") for i in (1, 2, 3)]

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError, GeometryError, LimitError, MetadataError, about
-from braggio.formats import cbf, cif, imgcif
-from braggio.formats.cbf import Cbf, Verify
-from braggio.formats.imgcif import Axis, Tile
+from braggio.formats.cspad_cbf import imgcif
+from braggio.formats.cspad_cbf.imgcif import Axis, Tile
 from braggio.model.cspad import ASICS, QUADS, SENSORS, Cspad, Placement
 from braggio.model.geometry import Detector, Group, named
+from braggio.storage import cif
+from braggio.storage.cbf import Cbf, Verify, open_cbf, read_together
+from braggio.storage.source import File
 
 MOST_PIXELS = 1 << 28  # of all panels together
 
@@ -117,7 +118,7 @@ class CspadCbf:
     def read_raw(self, *, verify: Verify = "raise") -> NDArray[Any]:
         """(4, 8, 185, 388): the arrays as they are stored."""
         with about(self.path):
-            return cbf.read_together(self.file.sections, verify=verify)
+            return read_together(self.file.sections, verify=verify)
 
 
 def _cut(array: NDArray[Any], tile: Tile) -> NDArray[Any]:
@@ -135,7 +136,7 @@ def _cut(array: NDArray[Any], tile: Tile) -> NDArray[Any]:
     return piece
 
 
-def open_cspad_cbf(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False) -> CspadCbf:
+def open_cspad_cbf(file: File, *, permissive: bool = False) -> CspadCbf:
     """Open a CBF file that describes its panels: a CSPAD's, or a header without pixels.
 
     Raises
@@ -143,7 +144,7 @@ def open_cspad_cbf(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissi
     FormatError
         No CBF, or one that contradicts itself.
     """
-    opened = cbf.open_cbf(file, permissive=permissive)
+    opened = open_cbf(file, permissive=permissive)
     return CspadCbf(opened, opened.path)
 
 

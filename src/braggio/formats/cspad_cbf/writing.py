@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from braggio.errors import FormatError, about
-from braggio.formats import cbf
 from braggio.formats.cspad_cbf.header import header_text
 from braggio.kernels.cbf import Codec
 from braggio.model.cspad import QUADS, Cspad, raw
+from braggio.storage.cbf import section_bytes, write_assembled
 
 
 def write_cspad_cbf(
@@ -68,10 +68,8 @@ def write_cspad_cbf(
             dtype=pixels.dtype,
             codec=codec,
         )
-        sections = [
-            (f" ARRAY_D0Q{q} {q + 1}", cbf.section_bytes(pixels[q], id=q + 1, codec=codec)) for q in range(QUADS)
-        ]
-        cbf.write_assembled(target, text, sections, overwrite=overwrite)
+        sections = [(f" ARRAY_D0Q{q} {q + 1}", section_bytes(pixels[q], id=q + 1, codec=codec)) for q in range(QUADS)]
+        write_assembled(target, text, sections, overwrite=overwrite)
 
 
 def _pixels(data: NDArray[Any]) -> NDArray[Any]:
@@ -94,4 +92,4 @@ def write_header(
     target = os.fspath(path)
     with about(target):
         text = header_text(geometry, name=name or os.path.splitext(os.path.basename(target))[0])
-        cbf.write_assembled(target, text, overwrite=overwrite)
+        write_assembled(target, text, overwrite=overwrite)

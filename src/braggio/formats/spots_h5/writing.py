@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from braggio._core import part_name
 from braggio.errors import OutputError, UnsupportedError
-from braggio.formats.hdf5 import GZIP_LEVEL, OutputFile, require_place, write_map
 from braggio.formats.spots_h5.columns import column_names
+from braggio.storage.hdf5 import GZIP_LEVEL, OutputFile, require_place, write_map
 
 ROWS = 1 << 16  # of the spot table, written at once
 

@@ -10,20 +10,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from braggio._core import Source, StarBlock, read_star
+from braggio._core import StarBlock, read_star
 from braggio.errors import DataWarning, FormatError, MetadataError, about
 from braggio.formats.star.table import StarTable
 from braggio.model.columns import Coded, Column, ImageNames
 from braggio.model.relion import IMAGE_NAME, bare, kind_of
+from braggio.storage.source import open_stored
 
 File: TypeAlias = str | os.PathLike[str] | bytes
-
-
-def _source(file: File) -> tuple[Source, str | None]:
-    if isinstance(file, bytes):
-        return Source.over(file), None
-    path = os.fspath(file)
-    return Source.open(path), path
 
 
 def scan(file: File) -> list[StarBlock]:
@@ -39,7 +33,7 @@ def scan(file: File) -> list[StarBlock]:
     >>> [(block.name, block.rows) for block in scan(b"data_a\nloop_\n_x\n1\n2\n")]
     [('a', 2)]
     """
-    source, path = _source(file)
+    source, path = open_stored(file)
     with about(path):
         return [block for block, _ in read_star(source, lambda block: None)]
 
@@ -152,7 +146,7 @@ def _read(
     split_images: bool,
     threads: int,
 ) -> list[tuple[StarBlock, StarTable | None]]:
-    source, path = _source(file)
+    source, path = open_stored(file)
     text = {bare(label) for label in as_text}
 
     def kinds(block: StarBlock) -> list[tuple[str, str]] | None:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio.errors import FormatError, GeometryError, MetadataError
-from braggio.formats.cif import Block, Value, integer, number
 from braggio.model.geometry import Detector, Group, Matrix, Panel, Vector, frame, rotation
+from braggio.storage.cif import Block, Value, integer, number
 
 MOST_LEVELS = 32  # of axes that hang from each other
 

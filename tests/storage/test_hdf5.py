@@ -15,7 +15,7 @@ from makers import pixels
 
 from braggio._core import cpu_levels, deflate_shuffled, inflate, unshuffle
 from braggio.errors import BraggioError, TruncatedError
-from braggio.formats.hdf5 import ChunkedStack, encode_chunk
+from braggio.storage.hdf5 import ChunkedStack, encode_chunk
 
 
 def inflated(stream: bytes, size: int) -> bytes:

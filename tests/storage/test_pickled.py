@@ -9,6 +9,7 @@ import pickle
 import struct
 import sys
 import tarfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from braggio.errors import BraggioError, FormatError, LimitError, TruncatedError, UnsafeError
-from braggio.formats import pickled
+from braggio.storage import pickled
 
 pytestmark = pytest.mark.usefixtures("never_unpickle")
 
@@ -126,7 +127,7 @@ def test_audit_hook_sees_no_lookup(tmp_path: Path) -> None:
 
     script = f"""
 import sys
-from braggio.formats import pickled
+from braggio.storage import pickled
 from braggio.errors import UnsafeError
 seen = []
 sys.addaudithook(lambda event, args: seen.append(event) if event in ("pickle.find_class", "import", "exec",
@@ -347,13 +348,30 @@ def test_damaged_gzip(tmp_path: Path) -> None:
             pickled.load(path)
 
 
-def test_gzip_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickled, "MIN_EXPANDED", 1000)
-    monkeypatch.setattr(pickled, "MAX_EXPANSION", 2)
+@pytest.mark.parametrize(
+    ("beginning", "unit"),
+    [(b"", b"\0"), (b"\x80\x02}q\x00", b"\0"), (b"\x80\x02}q\x00.", b"N"), (b"\x80\x02}q\x00(", b"\n")],
+    ids=["zeros", "zeros after a beginning", "values after the end", "no opcodes"],
+)
+def test_gzip_bombs_are_refused_with_little_memory(tmp_path: Path, beginning: bytes, unit: bytes) -> None:
+    """300 MB in 300 kB: its beginning shows that there is no such pickle."""
     path = tmp_path / "x.pickle.gz"
-    path.write_bytes(gzip.compress(bytes(1 << 20)))
-    with pytest.raises(LimitError):
-        pickled.load(path)
+    path.write_bytes(gzip.compress(beginning + unit * (300 << 20), 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BraggioError, match=r"x\.pickle\.gz"):
+            pickled.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_compressed_pickle_is_read_whole(tmp_path: Path) -> None:
+    """Longer than what is looked at first, as one array and as many small values."""
+    path = tmp_path / "x.pickle.gz"
+    for value in ({"a": "x" * (9 << 20)}, {"a": [b"y" * 90] * 60_000}):
+        path.write_bytes(gzip.compress(pickled.dumps(value), 1))
+        assert pickled.load(path) == value
 
 
 def test_trailing_bytes() -> None:

@@ -1,17 +1,16 @@
-"""CBF files written: arrays as binary sections, and an image as mini-CBF."""
+"""CBF files written: text, and arrays as binary sections."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from braggio._core import PartFile, Source, md5
-from braggio.errors import FormatError, UnsupportedError, about
-from braggio.formats.cbf.section import BOUNDARY, MAGIC, digest_text
+from braggio.errors import FormatError, UnsupportedError
 from braggio.kernels.cbf import Codec, encode
+from braggio.storage.cbf.section import BOUNDARY, MAGIC, digest_text
 
 PADDING = 4095  # zeros after a section, so that a reader may overrun it
 _TYPE_NAMES = {"i": "signed {}-bit integer", "u": "unsigned {}-bit integer", "f": "signed {}-bit real IEEE"}
@@ -69,48 +68,3 @@ def write_assembled(path: str, text: str, sections: Sequence[tuple[str, bytes]] 
     with PartFile(path) as part:
         part.write(data, 0)
         part.publish(overwrite=overwrite)
-
-
-def write_cbf(
-    path: str | os.PathLike[str],
-    array: ArrayLike,
-    *,
-    codec: Codec = "byte_offset",
-    header: Mapping[str, object] | None = None,
-    name: str = "image",
-    overwrite: bool = False,
-) -> None:
-    """Write an image as mini-CBF.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    array : array-like (slow, fast)
-        Integers; with codec "packed" or "none" also reals.
-    codec : {"byte_offset", "packed", "packed_v2", "none"}
-    header : Mapping, optional
-        Lines ``# Key value`` of the header, as ``{"Wavelength": "0.9795 A"}``.
-    name : str
-        Of the data block.
-    overwrite : bool
-        Replace an existing file.
-
-    Examples
-    --------
-    >>> from braggio.formats.cbf import read_cbf
-    >>> write_cbf("a.cbf", np.eye(3, dtype=np.int32), header={"Wavelength": "0.9795 A"})
-    >>> read_cbf("a.cbf").tolist()
-    [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
-    """
-    target = os.fspath(path)
-    with about(target):
-        lines = "".join(f"# {key} {value}\n" for key, value in (header or {}).items())
-        if not (name + lines).isascii() or "\n;" in lines or any(c.isspace() for c in name):
-            raise FormatError(field="header", expected="ASCII without a semicolon that begins a line", found=name)
-        text = f"###CBF: VERSION 1.5\n# written by braggio\n\ndata_{name}\n\n"
-        if lines:  # fabio does not read an empty text field
-            text += '_array_data.header_convention "PILATUS_1.2"\n_array_data.header_contents\n;\n' + lines + ";\n\n"
-        write_assembled(
-            target, text, [("_array_data.data", section_bytes(np.asarray(array), codec=codec))], overwrite=overwrite
-        )

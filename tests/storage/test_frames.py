@@ -9,7 +9,7 @@ import pytest
 from makers import mrc, noisy, ser, smv, tia
 
 from braggio import formats
-from braggio.formats.stored import StoredFrames
+from braggio.storage.frames import StoredFrames
 
 SINGLE = {
     "a.bin": lambda frame: tia(frame),

@@ -1,4 +1,4 @@
-"""What a format is: a name, its suffixes, a look at the first bytes, and how to open and write it."""
+"""Format records: name, suffixes, a look at the first bytes, and how to open and write such a file."""
 
 from __future__ import annotations
 

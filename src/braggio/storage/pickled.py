@@ -1,4 +1,4 @@
-"""What image and integration pickles share: values out of a pickle without unpickling it, and values into one.
+"""Pickled values, of image and integration pickles: read without unpickling them, and written.
 
 The core reads the opcodes (`pickle.hpp`): plain values become Python's, flex arrays become numpy arrays, and any other
 object of cctbx becomes a `PickledObject`, its name and what was stored with it. No name of a file is imported or run.
@@ -12,17 +12,15 @@ import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import PartFile, Source, encode_flex, load_pickle, scan_pickle
-from braggio.errors import DataWarning, FormatError, LimitError, TruncatedError, UnsupportedError, about
+from braggio.errors import DataWarning, FormatError, LimitError, UnsupportedError, about
+from braggio.storage.source import File, open_source
 
-MAX_EXPANSION = 1100  # of gzip, whose densest stream expands 1032 times
-MIN_EXPANDED = 1 << 24
-MAX_DECOMPRESSED = 1 << 32
 FLEX = "scitbx_array_family_flex_ext"
 # numpy dtype -> flex type of a written array
 FLEX_NAMES = {
@@ -106,49 +104,36 @@ def loads(data: bytes | memoryview | Source, *, permissive: bool = False) -> Any
     return value
 
 
-def load(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False) -> Any:
-    """The value of a pickle file, gzip-compressed or not; as `loads`."""
-    return loaded(file, permissive=permissive)[0]
+def load(file: File, *, permissive: bool = False) -> Any:
+    """The value of a pickle file, compressed or not; as `loads`."""
+    return load_with_path(file, permissive=permissive)[0]
 
 
-def loaded(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False) -> tuple[Any, str | None]:
+def load_with_path(file: File, *, permissive: bool = False) -> tuple[Any, str | None]:
     """The value of a pickle file, as `load`, and its path if it has one."""
-    source, path = opened(file)
+    source, path = open_source(file, extent)
     with about(path):
         return loads(source, permissive=permissive), path
 
 
-def opened(file: str | os.PathLike[str] | bytes | IO[bytes]) -> tuple[Source, str | None]:
-    """The bytes of a file, decompressed, and its path if it has one."""
-    path = os.fspath(file) if isinstance(file, (str, os.PathLike)) else None
-    with about(path):
-        if path is not None:
-            source = Source.open(path)
-        else:
-            source = Source.over(file if isinstance(file, (bytes, bytearray, memoryview)) else file.read())  # type: ignore[union-attr]
-        return expanded(source), path
+def extent(beginning: bytes) -> int | None:
+    """How many bytes a file has that begins so: up to the end of the pickle; None for a tar archive.
+
+    Raises
+    ------
+    TruncatedError
+        The pickle goes on.
+    FormatError
+        It is no pickle.
+    """
+    if _is_tar(beginning):
+        return None
+    _, _, end = scan_pickle(Source.over(beginning), 0)
+    return int(end)
 
 
-def _gunzipped(source: Source) -> bytes:
-    import gzip
-    import zlib
-
-    most = min(MAX_DECOMPRESSED, max(MIN_EXPANDED, MAX_EXPANSION * source.size))
-    try:
-        with gzip.open(io.BytesIO(source.read(0, source.size))) as stream:
-            data = stream.read(most + 1)
-    except EOFError as error:
-        raise TruncatedError(f"damaged gzip file: {error}") from error
-    except (OSError, zlib.error) as error:
-        raise FormatError(f"damaged gzip file: {error}") from error
-    if len(data) > most:
-        raise LimitError(field="decompressed size", expected=f"at most {most} bytes", found="more")
-    return data
-
-
-def expanded(source: Source) -> Source:
-    """The bytes, decompressed where they are gzip's."""
-    return Source.over(_gunzipped(source)) if source.read(0, 2) == b"\x1f\x8b" else source
+def _is_tar(beginning: bytes) -> bool:
+    return beginning[257:262] == b"ustar"
 
 
 def members(path: str | os.PathLike[str]) -> Iterator[tuple[str, Source]]:
@@ -156,8 +141,8 @@ def members(path: str | os.PathLike[str]) -> Iterator[tuple[str, Source]]:
     import tarfile
 
     name = os.fspath(path)
-    source, _ = opened(name)
-    if source.read(257, 5) != b"ustar":
+    source, _ = open_source(name, extent)
+    if not _is_tar(source.read(0, 512)):
         yield name, source
         return
     with about(name):
@@ -199,7 +184,7 @@ class PickleScan:
 UNSAFE_OPCODES = {"EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER", "NEWOBJ_EX"}
 
 
-def scan(file: str | os.PathLike[str] | bytes | Source, *, most: int = 1 << 20) -> PickleScan:
+def scan(file: File | Source, *, most: int = 1 << 20) -> PickleScan:
     r"""List the opcodes and names of a pickle without loading it.
 
     Examples
@@ -207,7 +192,7 @@ def scan(file: str | os.PathLike[str] | bytes | Source, *, most: int = 1 << 20) 
     >>> scan(b"cos\nsystem\n(S'true'\ntR.").refused
     ['os.system']
     """
-    source, path = (file, None) if isinstance(file, Source) else opened(file)
+    source, path = (file, None) if isinstance(file, Source) else open_source(file, extent)
     with about(path):
         return PickleScan(*scan_pickle(source, most))
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from braggio._core import Source
 from braggio.errors import FormatError, TruncatedError, UnsupportedError
-from braggio.formats.cbf.section import Section
 from braggio.kernels.cbf import Codec, most_values
+from braggio.storage.cbf.section import Section
 
 _CONVERSIONS = {
     "x-cbf_byte_offset": "byte_offset",

@@ -1,4 +1,4 @@
-"""A CBF file opened: its text without the binary sections, and where these are."""
+"""CBF files read: the text without the binary sections, and where these are."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import re
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import IO, Any
-
-from numpy.typing import NDArray
 
 from braggio._core import Source
 from braggio.errors import DataWarning, FormatError, LimitError, TruncatedError, UnsupportedError, about
-from braggio.formats import cif, pickled
-from braggio.formats.cbf.mime import described, header_fields, header_number
-from braggio.formats.cbf.section import BOUNDARY, MAGIC, Section, Verify
+from braggio.storage import cif
+from braggio.storage.cbf.mime import described, header_fields, header_number
+from braggio.storage.cbf.section import BOUNDARY, MAGIC, Section
+from braggio.storage.source import File, open_source, read_head
 
 MAX_TEXT = 1 << 24
 CHUNK = 1 << 17
@@ -114,17 +112,17 @@ class _Text:
 
 
 def is_cbf(path: str | os.PathLike[str]) -> bool:
-    """Whether a file, gzip-compressed or not, begins as CBF files do."""
-    return pickled.opened(path)[0].read(0, 6) == VERSION[:6]
+    """Whether a file, compressed or not, begins as CBF files do."""
+    return read_head(path, 6) == VERSION[:6]
 
 
-def open_cbf(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bool = False) -> Cbf:
+def open_cbf(file: File, *, permissive: bool = False) -> Cbf:
     """Open a CBF file: text is read, pixels are not.
 
     Parameters
     ----------
     file : path, bytes or binary file object
-        gz files are decompressed in memory.
+        gz and bz2 files are decompressed in memory.
     permissive : bool
         Accept a file that ends right after its last section, without the closing boundary, with a DataWarning.
 
@@ -135,7 +133,13 @@ def open_cbf(file: str | os.PathLike[str] | bytes | IO[bytes], *, permissive: bo
     UnsupportedError
         A codec, transfer encoding or element type that is not known.
     """
-    source, path = pickled.opened(file)
+
+    def extent(beginning: bytes) -> None:
+        """Refuse what is no CBF; its last text says nothing of where it ends."""
+        with warnings.catch_warnings(action="ignore", category=DataWarning):
+            from_source(Source.over(beginning), permissive=permissive)
+
+    source, path = open_source(file, extent)
     with about(path):
         return from_source(source, path, permissive=permissive)
 
@@ -176,10 +180,10 @@ def _section(window: _Text, source: Source, start: int, permissive: bool) -> tup
     size = header_number(header, "x-binary-size", required=True)
     encoding = header.get("content-transfer-encoding", "binary").lower()
     if encoding == "binary":
-        if source.read(blank, 4) != MAGIC:
-            raise FormatError(
-                field="binary section", expected="0C 1A 04 D5", found=repr(source.read(blank, 4)), offset=blank
-            )
+        magic = source.read(blank, 4)
+        if magic != MAGIC:
+            kind = TruncatedError if len(magic) < 4 else FormatError
+            raise kind(field="binary section", expected="0C 1A 04 D5", found=repr(magic), offset=blank)
         offset = blank + 4
         if source.size - offset < size:
             raise TruncatedError(
@@ -217,32 +221,18 @@ def _after(window: _Text, word: bytes, start: int) -> int:
 
 def _closing(source: Source, end: int, padding: int, permissive: bool) -> int:
     """The byte after the closing boundary and semicolon, which follow the pixels and their padding."""
-    tail = source.read(end, min(padding, 1 << 20) + 256)
+    wanted = min(padding, 1 << 20) + 256
+    tail = source.read(end, wanted)
     found = re.match(rb"(?s)\0*\s*" + BOUNDARY + rb"--\s*?\r?\n;", tail) or re.match(
         rb"(?s).{%d}\s*" % min(padding, len(tail)) + BOUNDARY + rb"--\s*?\r?\n;", tail
     )
     if found is not None:
         return end + found.end()
-    error = FormatError(
+    kind = TruncatedError if len(tail) < wanted else FormatError
+    error = kind(
         field="binary section", expected="its closing boundary after X-Binary-Size bytes", found="none", offset=end
     )
     if not permissive or tail.strip(b"\0\r\n \t"):
         raise error
     warnings.warn(str(error), DataWarning, stacklevel=6)
     return source.size
-
-
-def read_cbf(
-    file: str | os.PathLike[str] | bytes | IO[bytes], *, verify: Verify = "raise", permissive: bool = False
-) -> NDArray[Any]:
-    """The pixels of a CBF file with one binary section, as of a Pilatus or Eiger detector.
-
-    Raises
-    ------
-    UnsupportedError
-        The file has several sections: see `braggio.formats.cspad_cbf`, or `open_cbf` for any.
-    """
-    opened = open_cbf(file, permissive=permissive)
-    if len(opened.sections) != 1:
-        raise UnsupportedError(path=opened.path, field="binary sections", expected="1", found=len(opened.sections))
-    return opened.sections[0].read(verify=verify)
