@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from makers import write_bomb
 
 from braggio.errors import BraggioError, DataWarning, FormatError, TruncatedError
 from braggio.formats.cbf import read_cbf
@@ -139,11 +140,6 @@ def test_damaged_gzip(tmp_path: Path) -> None:
         read_cbf(path)
 
 
-def bomb(beginning: bytes, unit: bytes, size: int) -> bytes:
-    """A gzip file of some 100 kB that holds `size` bytes."""
-    return gzip.compress(beginning + unit * (size // len(unit)), 1)
-
-
 @pytest.mark.parametrize(
     ("beginning", "unit"),
     [
@@ -155,9 +151,9 @@ def bomb(beginning: bytes, unit: bytes, size: int) -> bytes:
     ids=["zeros", "zeros as text", "text", "zeros after the last section"],
 )
 def test_bombs_are_refused_with_little_memory(tmp_path: Path, beginning: bytes, unit: bytes) -> None:
-    """300 MB in 300 kB or so: its beginning shows that there is no such CBF."""
+    """The beginning shows that there is no such CBF."""
     path = tmp_path / "x.cbf.gz"
-    path.write_bytes(bomb(beginning, unit, 300 << 20))
+    write_bomb(path, beginning, unit)
     tracemalloc.start()
     try:
         assert is_cbf(path) == bool(beginning)
