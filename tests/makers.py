@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -188,3 +189,12 @@ def tree(folder: Path) -> dict[str, bytes]:
 def entries(folder: Path) -> list[str]:
     """Every name below a folder, hidden ones and folders too."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def write_bomb(path: Path, beginning: bytes, unit: bytes) -> None:
+    """A gzip file of about 1 MB that holds 300 MB: `beginning`, and `unit` again and again."""
+    with gzip.open(path, "wb", 1) as file:
+        file.write(beginning)
+        block = unit * ((1 << 20) // len(unit))
+        for _ in range(300):
+            file.write(block)

@@ -170,7 +170,7 @@ def test_print_goes_on_past_a_damaged_member_of_an_archive(folder: Path, capsys:
     assert main(["pickle", "print", "x.tar"]) == 1
     printed = capsys.readouterr()
     assert [line for line in printed.out.splitlines() if line.startswith("path")] == ["path a", "path c.gz"]
-    assert "error: bad.gz: damaged gzip file" in printed.err and printed.err.count("\n") == 1
+    assert "error: bad.gz: damaged compressed file" in printed.err and printed.err.count("\n") == 1
 
 
 def test_a_timestamp_of_the_user_is_checked_and_goes_before_the_files(
