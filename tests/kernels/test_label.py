@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from braggio._core import BitMask, cpu_levels
-from braggio.errors import LimitError, UnsupportedError
+from braggio._core import cpu_levels
+from braggio.errors import LimitError
 from braggio.kernels import dilate, erode, label, label_stats
-from braggio.kernels.mask import connectivity, packed, unpacked
 
 WIDTHS = [1, 2, 3, 5, 8, 63, 64, 65, 127, 128, 129, 191, 192, 193]
 
@@ -126,43 +125,10 @@ def test_small_components_are_dropped_and_the_rest_renumbered():
     assert found.n_pixels.tolist() == [3] and found.pixel_list.tolist() == [8, 9, 10]
 
 
-def test_bits_round_trip(level):
-    for width in WIDTHS:
-        mask = np.random.default_rng(width).random((9, width)) < 0.5
-        bits = packed(mask)
-        assert np.array_equal(unpacked(bits), mask) and bits.count() == mask.sum()
-
-
-@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "f4", "f8"])
-def test_threshold_equals_numpy(level, dtype):
-    rng = np.random.default_rng(0)
-    info = np.iinfo(dtype) if dtype[0] != "f" else None
-    for width in WIDTHS:
-        draw = [
-            rng.integers(info.min, info.max, (11, width), dtype, True)
-            if info
-            else rng.normal(size=(11, width)).astype(dtype)
-            for _ in range(2)
-        ]
-        draw[1][::2] = draw[0][::2]  # equality passes
-        bits = BitMask(11, width)
-        bits.threshold(*draw)
-        assert np.array_equal(unpacked(bits), draw[0] >= draw[1])
-
-
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="2-D, not 3-D"):
         label(np.zeros((2, 2, 2)))
-    with pytest.raises(UnsupportedError, match="rank 3"):
-        erode(np.zeros((2, 2)), structure=(3, 1))
-    with pytest.raises(ValueError, match="iterations"):
-        dilate(np.zeros((2, 2)), -1)
     with pytest.raises(ValueError, match="shape of the mask"):
         label_stats(np.zeros((2, 2)), np.zeros((2, 3)))
     with pytest.raises(ValueError, match="int32"):
         label(np.zeros((2, 2)), out=np.zeros((2, 2), np.uint8))
-    with pytest.raises(LimitError):
-        BitMask(1 << 20, 1 << 20)
-    with pytest.raises(ValueError, match="shape"):
-        BitMask(3, 3).threshold(np.zeros((3, 4)), np.zeros((3, 4)))
-    assert connectivity(nd.generate_binary_structure(2, 1)) == 1

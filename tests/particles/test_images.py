@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from braggio.errors import DataWarning, LimitError, MetadataError, UnsupportedError
-from braggio.kernels.images import prepare_images
 from braggio.particles import CheckError, MissingStackError, read
 from braggio.particles.stream import images
 
@@ -130,19 +129,6 @@ def test_the_result_does_not_depend_on_the_instructions(maker, monkeypatch) -> N
             ]
         )
     assert all(each == found[0] for each in found)
-
-
-@pytest.mark.parametrize("bin", [1, 2])
-def test_the_result_does_not_depend_on_the_threads(bin: int) -> None:
-    raw = np.random.default_rng(3).normal(3, 20, (35, 256, 256)).astype(np.float32)
-    raw[[4, 30]] = 7  # no contrast
-    one, flat = prepare_images(raw, bin=bin, normalize="max")
-    assert flat == 2
-    for threads in (2, 3, 100):
-        more, count = prepare_images(raw, bin=bin, normalize="max", threads=threads)
-        assert np.array_equal(one, more) and count == 2
-    with pytest.raises(ValueError, match="threads must be at least 1"):
-        prepare_images(raw, threads=0)
 
 
 def test_background_is_outside_the_circle(maker) -> None:
