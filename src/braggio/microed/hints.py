@@ -17,8 +17,9 @@ _PATTERNS = frozenset("#*?[]$")  # dials.import takes these in a template for it
 def trusted_range(report: SeriesReport, saturation: float | None = None) -> tuple[float, float]:
     """Lowest and highest trustworthy SMV pixel, inclusive.
 
-    dxtbx compares the stored pixels with it before it subtracts the pedestal, so the saturation of the detector moves
-    up by the offset; 0 and 65535 are left out where pixels were clipped to them, and 65535 where blank images hold it.
+    dxtbx compares the stored pixels with it before it subtracts the pedestal (3.12 masks both ends too, see
+    docs/microed.md), so the saturation of the detector moves up by the offset; 0 and 65535 are left out where pixels
+    were clipped to them, and 65535 where blank images hold it.
     """
     lowest = 1 if any(frame.clipped_low for frame in report.frames) else 0
     clipped = report.blanks or any(frame.clipped_high for frame in report.frames)
