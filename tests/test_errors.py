@@ -7,10 +7,22 @@ import errno
 import pickle
 from pathlib import Path
 
+import mrcfile
+import numpy as np
 import pytest
 
+import braggio
 from braggio import errors
-from braggio.errors import BraggioError, FormatError, LimitError, MetadataError, OutputError, TruncatedError, about
+from braggio.errors import (
+    BraggioError,
+    DataWarning,
+    FormatError,
+    LimitError,
+    MetadataError,
+    OutputError,
+    TruncatedError,
+    about,
+)
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, BraggioError)]
 FACTS = {"path": "a/b.bin", "field": "nx", "expected": "at least 1", "found": 0, "offset": 2}
@@ -81,3 +93,18 @@ def test_about_names_the_innermost_path() -> None:
         raise FormatError("x")
     with pytest.raises(KeyError), about("outer"):
         raise KeyError("other errors pass")
+
+
+def test_a_warning_stands_at_the_line_that_called_braggio(tmp_path: Path) -> None:
+    """Through decorators and however many calls: filters by module, and Python's "once a line", see the user's line."""
+    mrc = tmp_path / "a.mrc"
+    with mrcfile.new(mrc) as file:
+        file.set_data(np.zeros((4, 4), np.float32))
+    mrc.write_bytes(mrc.read_bytes() + b"more")
+    for work in (
+        lambda: braggio.microed.convert_series(braggio.demo_files(), tmp_path / "smv", voltage=200),
+        lambda: braggio.formats.open(mrc, permissive=True),
+    ):
+        with pytest.warns(DataWarning) as told:
+            work()
+        assert {each.filename for each in told} == {__file__}

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 class BraggioError(Exception):
@@ -156,6 +160,14 @@ class BusyError(OutputError):
 
 class DataWarning(UserWarning):
     """Something in the data that a user should know, though the work goes on."""
+
+
+def warn(text: str) -> None:
+    """Warn with a DataWarning at the line that called braggio, however deep inside the reason was found."""
+    frame, level = sys._getframe(1), 2  # of our caller, as warnings count
+    while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, DataWarning, stacklevel=level)
 
 
 @contextmanager

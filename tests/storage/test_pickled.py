@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from makers import write_bomb
 
-from braggio.errors import BraggioError, FormatError, LimitError, TruncatedError, UnsafeError
+from braggio.errors import BraggioError, DataWarning, FormatError, LimitError, TruncatedError, UnsafeError
 from braggio.storage import pickled
 
 pytestmark = pytest.mark.usefixtures("never_unpickle")
@@ -188,7 +188,7 @@ def test_no_damage_gets_through_as_another_exception(real_data: Path) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes(data: bytes) -> None:
     for head in (b"", b"\x80\x02", b"\x80\x04"):
-        with contextlib.suppress(BraggioError, pickled.DataWarning):
+        with contextlib.suppress(BraggioError, DataWarning):
             pickled.loads(head + data, permissive=True)
 
 
@@ -378,7 +378,7 @@ def test_a_large_compressed_pickle_is_read_whole(tmp_path: Path) -> None:
 def test_trailing_bytes() -> None:
     with pytest.raises(FormatError, match="after the pickle"):
         pickled.loads(b"N.N.")
-    with pytest.warns(pickled.DataWarning, match="after the pickle"):
+    with pytest.warns(DataWarning, match="after the pickle"):
         assert pickled.loads(b"N.N.", permissive=True) is None
 
 

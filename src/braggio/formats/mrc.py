@@ -10,7 +10,6 @@ labelled are given back in it.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import PartFile, Scratch, Sink, Source, parse_mrc, transcode
-from braggio.errors import DataWarning, FormatError, GeometryError, LimitError, UnsupportedError, about
+from braggio.errors import FormatError, GeometryError, LimitError, UnsupportedError, about, warn
 from braggio.kernels.stats import FrameStats, combined, from_core
 from braggio.model.frames import FrameStack
 from braggio.storage.format import Format
@@ -146,7 +145,7 @@ def open_mrc(
         )
         if not permissive:
             raise error
-        warnings.warn(str(error), DataWarning, stacklevel=3)
+        warn(str(error))
     check_end(layout, source, path, permissive=permissive)
     stack = MrcFrames(source, layout, format="mrc", header=fields, path=path)
     stack.single = fields["ispg"] == 0 and layout.nframes == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from braggio.errors import DataWarning, FormatError, OutputError
+from braggio.errors import FormatError, OutputError, warn
 from braggio.formats.mccd_h5 import FrameRecord
 from braggio.formats.spots_h5 import MASK_ARRAYS, MemoryWriter, SpotsWriter
 from braggio.kernels.label import begin_end
@@ -191,7 +190,7 @@ class Search:
                     raise OutputError(str(error), path=writer.path, errno=getattr(error, "errno", None)) from error
             raise
         for text in told:
-            warnings.warn(text if self.name is None else f"{self.name}: {text}", DataWarning, stacklevel=3)
+            warn(text if self.name is None else f"{self.name}: {text}")
         return SpotReport(
             output=writer.path if isinstance(writer, SpotsWriter) else None,
             stats=background.stats,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import DataWarning
+from braggio.errors import warn
 from braggio.model.matches import MatchTable
 
 
@@ -17,6 +16,7 @@ def preferred(table: MatchTable, name: str) -> NDArray[Any]:
 
     Examples
     --------
+    >>> import warnings
     >>> table = MatchTable({"psi": np.array([1.0, 2.0]), "refined_psi": np.array([1.5, np.nan])})
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore")
@@ -29,11 +29,7 @@ def preferred(table: MatchTable, name: str) -> NDArray[Any]:
     values = table[refined]
     if values.dtype.kind != "f" or (good := np.isfinite(values)).all():
         return values
-    warnings.warn(
-        f"{refined}: {int((~good).sum())} of {len(values)} values are no numbers; {name} used there",
-        DataWarning,
-        stacklevel=2,
-    )
+    warn(f"{refined}: {int((~good).sum())} of {len(values)} values are no numbers; {name} used there")
     return np.where(good, values, table[name])
 
 

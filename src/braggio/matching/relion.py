@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import DataWarning, MetadataError
+from braggio.errors import MetadataError, warn
 from braggio.formats.star import StarTable, write_tables
 from braggio.matching.preferred import absolute_defocus, euler_angles, pixel_size, preferred
 from braggio.model.columns import Coded, Column, ImageNames
@@ -38,7 +37,7 @@ def star_tables(table: MatchTable, *, stack: str = "", box: tuple[int, int] | No
         Of the images.
     """
     if any(name in table and any(table[name].tolist()) for name in ("even_zernikes", "odd_zernikes")):
-        warnings.warn("Zernike coefficients are not written to the star", DataWarning, stacklevel=2)
+        warn("Zernike coefficients are not written to the star")
     groups, group = _groups(table)
     particles = _particles(table, group, stack)
     _require_numbers(_optics(table) | particles)

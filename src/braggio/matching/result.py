@@ -13,7 +13,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from braggio.errors import DataWarning, FormatError, GeometryError, MetadataError, UnsupportedError, about
+from braggio.errors import DataWarning, FormatError, GeometryError, MetadataError, UnsupportedError, about, warn
 from braggio.formats import open as open_frames
 from braggio.formats.match_results import read_config
 from braggio.matching.cutoffs import correlations_of
@@ -196,9 +196,7 @@ class MatchResult:
             return self._correlations
         count, origin = correlations_of(self.config)
         if origin != "total_projections":
-            warnings.warn(
-                f"{self.config.path}: total_projections is 0: {count} taken from {origin}", DataWarning, stacklevel=2
-            )
+            warn(f"{self.config.path}: total_projections is 0: {count} taken from {origin}")
         self._correlations = count
         return count
 

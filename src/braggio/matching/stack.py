@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import DataWarning, GeometryError, MetadataError, OutputError, UnsupportedError, about
+from braggio.errors import GeometryError, MetadataError, OutputError, UnsupportedError, about, warn
 from braggio.kernels.boxes import EDGES, copy_boxes
 from braggio.matching.extraction import box_corners, kept_rows, outside, sides
 from braggio.matching.preferred import pixel_size
@@ -238,7 +237,7 @@ def write_stack(
     chosen = table.select(rows)
     sizes = np.unique(pixel_size(chosen))
     if len(sizes) > 1:
-        warnings.warn(f"{len(sizes)} pixel sizes in one stack: its header has {sizes[0]:g}", DataWarning, stacklevel=2)
+        warn(f"{len(sizes)} pixel sizes in one stack: its header has {sizes[0]:g}")
     facts = {
         "particles": len(rows),
         "dropped": table.n - len(rows),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 
-from braggio.errors import DataWarning
+from braggio.errors import warn
 from braggio.microed.conversion import Conversion
 from braggio.microed.existing import replaced_files
 from braggio.microed.geometry import DEFAULT_DISTANCE, DEFAULT_OSC_RANGE, DEFAULT_PIXEL_SIZE
@@ -27,7 +26,7 @@ def publish(conversion: Conversion, frames: Sequence[FrameReport]) -> SeriesRepo
     if replaced:
         texts.append(f"{len(replaced)} file(s) of the series that this one replaces removed: {_some(replaced)}")
     for text in texts:
-        warnings.warn(f"{report.name}: {text}", DataWarning, stacklevel=3)
+        warn(f"{report.name}: {text}")
     return report
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import BraggioError, DataWarning, LimitError, MetadataError
+from braggio.errors import BraggioError, LimitError, MetadataError, warn
 from braggio.model.particles import CTF
 from braggio.particles.stacks import MissingStackError, StackInfo, stack_info
 from braggio.particles.table import Particles
@@ -155,7 +154,7 @@ def check(table: Particles, *, raise_: bool = True) -> CheckReport:
     )
     if report.oddities:
         more = f" (and {len(report.oddities) - 1} more)" if len(report.oddities) > 1 else ""
-        warnings.warn(f"{report.oddities[0]}{more}", DataWarning, stacklevel=2)
+        warn(f"{report.oddities[0]}{more}")
     if raise_ and problems:
         kind = _MissingCheckError if set(report.counts) == {"missing"} else CheckError
         error = kind(str(report), path=table.files[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from braggio import __version__
 from braggio.batch.staging import Staging, digest
 from braggio.batch.workers import in_order
-from braggio.errors import DataWarning, MetadataError, OutputError
+from braggio.errors import MetadataError, OutputError, warn
 from braggio.options import options_checked
 from braggio.particles.batches import Batch, split_into_batches, write_batch
 from braggio.particles.checks import check
@@ -303,9 +302,7 @@ def _run(
         report = replace(report, flat=sum(flat))
         staging.publish(report.outputs, RECORD, report.to_json())
     if report.flat:
-        warnings.warn(
-            f"{out}: {report.flat} images without contrast or with NaN could not be scaled", DataWarning, stacklevel=3
-        )
+        warn(f"{out}: {report.flat} images without contrast or with NaN could not be scaled")
     return report
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import DataWarning, MetadataError, about
+from braggio.errors import MetadataError, about, warn
 from braggio.formats.cryosparc import CsColumn, join_on_uid, read_cs
 from braggio.formats.star import nearest
 from braggio.model.columns import Coded, Column
@@ -43,7 +42,7 @@ def read_cryosparc(paths: Sequence[Path], wanted: Sequence[str] | None, places: 
             kept = {*wanted, *REQUIRED, *DEFAULTS, GROUP, "ImagePixelSize", "ImageSize", "uid", "Sign"}
             columns = {name: column for name, column in columns.items() if name in kept}
     for note in notes:
-        warnings.warn(f"{paths[0]}: {note}", DataWarning, stacklevel=3)
+        warn(f"{paths[0]}: {note}")
     optics = tuple(name for name in columns if name in QUANTITIES and QUANTITIES[name].optics)
     return Particles(
         columns,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from braggio.errors import DataWarning, MetadataError
+from braggio.errors import MetadataError, warn
 from braggio.particles.reading import File, read_files
 from braggio.particles.stacks import Places, StackInfo, stack_info
 from braggio.particles.table import Particles
@@ -135,7 +134,7 @@ def _with_header_pixels(table: Particles, infos: Sequence[StackInfo]) -> Particl
     notes = table.notes
     if old is not None and not np.allclose(np.asarray(old), size, rtol=1e-3):
         note = f"ImagePixelSize {size:.6g} from the batches' headers, not {np.asarray(old)[0]:.6g} from the passthrough"
-        warnings.warn(f"{table.files[0]}: {note}", DataWarning, stacklevel=3)
+        warn(f"{table.files[0]}: {note}")
         notes = (*notes, note)
     columns["ImagePixelSize"] = np.full(table.n, size)
     columns.pop("ImageSize", None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from braggio._core import Source
-from braggio.errors import DataWarning, MetadataError, about
+from braggio.errors import MetadataError, about, warn
 from braggio.formats.cryosparc import sniff as is_cs
 from braggio.formats.star import nearest
 from braggio.model.particles import DEFAULTS, IGNORED_WITHOUT_INDEX, QUANTITIES, REQUIRED
@@ -74,9 +73,5 @@ def _completed(table: Particles, strict: bool, indexed: bool | None) -> Particle
         columns[name] = np.full(table.n, value)
     expected = [name for name in ("PhaseShift", "AmplitudeContrast") if name in defaults and table.source == "cs"]
     for name in expected:
-        warnings.warn(
-            f"{table.files[0]}: {QUANTITIES[name].cryosparc} is not there; {name} {defaults[name]} is used",
-            DataWarning,
-            stacklevel=4,
-        )
+        warn(f"{table.files[0]}: {QUANTITIES[name].cryosparc} is not there; {name} {defaults[name]} is used")
     return replace(table, columns=columns, defaults=defaults)

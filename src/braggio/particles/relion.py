@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from braggio._core import StarBlock
 from braggio.batch.cpus import cpu_count
-from braggio.errors import DataWarning, MetadataError, about
+from braggio.errors import MetadataError, about, warn
 from braggio.formats.star import StarTable, nearest, read_chosen
 from braggio.model.columns import Coded, Column, ImageNames
 from braggio.model.particles import DEFAULTS, REQUIRED
@@ -67,7 +66,7 @@ def read_relion(path: Path, wanted: Sequence[str] | None, block: str | None, pla
         _unify_pixels(columns, notes)
         stacks, stack_id, index = _split(image)
     for note in joined.notes:
-        warnings.warn(f"{path}: {note}", DataWarning, stacklevel=3)
+        warn(f"{path}: {note}")
     return Particles(
         columns=columns,
         source="star",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import DataWarning, MetadataError, about
+from braggio.errors import MetadataError, about, warn
 from braggio.formats.cryosparc import CsColumn, write_cs
 from braggio.formats.star import StarTable, write_tables
 from braggio.model.columns import Coded, Column, ImageNames
@@ -112,7 +111,7 @@ def write_particles_star(
         columns |= _star_columns(table, name, column, labels)
     columns["rlnOpticsGroup"] = group
     for note in notes:
-        warnings.warn(f"{path}: {note}", DataWarning, stacklevel=3)
+        warn(f"{path}: {note}")
     tables = {
         "optics": StarTable({f"rln{name}": column for name, column in optics.items()}),
         "particles": StarTable(columns),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import FrameLayout, Source
-from braggio.errors import DataWarning, FormatError, about
+from braggio.errors import FormatError, about, warn
 from braggio.model.frames import FrameStack
 
 MAX_BEGINNING = 1 << 16  # bytes
@@ -162,4 +161,4 @@ def check_end(layout: FrameLayout, source: Source, path: str | None, *, permissi
     )
     if not permissive:
         raise error
-    warnings.warn(str(error), DataWarning, stacklevel=4)
+    warn(str(error))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import PartFile, Source, encode_flex, load_pickle, scan_pickle
-from braggio.errors import DataWarning, FormatError, LimitError, UnsupportedError, about
+from braggio.errors import FormatError, LimitError, UnsupportedError, about, warn
 from braggio.storage.source import File, open_source
 
 FLEX = "scitbx_array_family_flex_ext"
@@ -100,7 +99,7 @@ def loads(data: bytes | memoryview | Source, *, permissive: bool = False) -> Any
         error = FormatError("bytes after the pickle", field="file size", expected=end, found=source.size)
         if not permissive:
             raise error
-        warnings.warn(str(error), DataWarning, stacklevel=2)
+        warn(str(error))
     return value
 
 

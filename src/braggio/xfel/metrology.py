@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import PartFile
-from braggio.errors import DataWarning, FormatError, GeometryError, UnsupportedError, about
+from braggio.errors import FormatError, GeometryError, UnsupportedError, about, warn
 from braggio.formats.slac_geometry import SlacGeometry, SlacRow, read_slac_geometry, write_slac_geometry
 from braggio.model.cspad import ASICS, COLUMNS, QUADS, ROWS, SENSORS, Cspad, Placement, placements
 from braggio.model.geometry import Matrix
@@ -72,11 +71,7 @@ def _ordered(geometry: SlacGeometry, parent: tuple[str, int], order: Order) -> l
     sorted_rows = sorted(rows, key=lambda row: row.index)
     if order == "file" or rows == sorted_rows:
         return rows
-    warnings.warn(
-        f"{geometry.path or 'geometry'}: children of {parent[0]} {parent[1]} are out of order; taken by index",
-        DataWarning,
-        stacklevel=4,
-    )
+    warn(f"{geometry.path or 'geometry'}: children of {parent[0]} {parent[1]} are out of order; taken by index")
     return sorted_rows
 
 

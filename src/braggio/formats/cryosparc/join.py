@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braggio.errors import DataWarning, MetadataError
+from braggio.errors import MetadataError, warn
 from braggio.formats.cryosparc.fields import CsColumn
 from braggio.model.columns import Coded
 
@@ -104,6 +103,4 @@ def _warn_differing(name: str, first: CsColumn, later: CsColumn, label: str) -> 
     else:
         differ = int((first != later).reshape(len(first), -1).any(axis=1).sum()) if len(first) else 0
     if differ:
-        warnings.warn(
-            f"{label}: {name} differs in {differ} rows from the earlier file, which is used", DataWarning, stacklevel=4
-        )
+        warn(f"{label}: {name} differs in {differ} rows from the earlier file, which is used")

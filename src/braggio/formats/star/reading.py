@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from braggio._core import StarBlock, read_star
-from braggio.errors import DataWarning, FormatError, MetadataError, about
+from braggio.errors import FormatError, MetadataError, about, warn
 from braggio.formats.star.table import StarTable
 from braggio.model.columns import Coded, Column, ImageNames
 from braggio.model.relion import IMAGE_NAME, bare, kind_of
@@ -163,11 +162,7 @@ def _read(
 def _warn_of_cuts(found: Sequence[tuple[StarBlock, StarTable | None]]) -> None:
     for block, table in found:
         if table is not None and not block.terminated:
-            warnings.warn(
-                f"data_{block.name}: the file ends without a newline after row {block.rows}; it may have been cut",
-                DataWarning,
-                stacklevel=3,
-            )
+            warn(f"data_{block.name}: the file ends without a newline after row {block.rows}; it may have been cut")
 
 
 def _chosen_blocks(found: Sequence[StarBlock], blocks: Sequence[str] | None) -> list[StarBlock]:

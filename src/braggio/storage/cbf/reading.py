@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from braggio._core import Source
-from braggio.errors import DataWarning, FormatError, LimitError, TruncatedError, UnsupportedError, about
+from braggio.errors import DataWarning, FormatError, LimitError, TruncatedError, UnsupportedError, about, warn
 from braggio.storage import cif
 from braggio.storage.cbf.mime import described, header_fields, header_number
 from braggio.storage.cbf.section import BOUNDARY, MAGIC, Section
@@ -234,5 +234,5 @@ def _closing(source: Source, end: int, padding: int, permissive: bool) -> int:
     )
     if not permissive or tail.strip(b"\0\r\n \t"):
         raise error
-    warnings.warn(str(error), DataWarning, stacklevel=6)
+    warn(str(error))
     return source.size

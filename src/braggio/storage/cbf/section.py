@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braggio._core import Source, decode_section, decode_sections
-from braggio.errors import DataWarning, FormatError, about
+from braggio.errors import FormatError, about, warn
 from braggio.kernels.cbf import Codec
 
 MAGIC = b"\x0c\x1a\x04\xd5"
@@ -104,7 +103,7 @@ class Section:
         )
         if verify == "raise":
             raise error
-        warnings.warn(str(error), DataWarning, stacklevel=3)
+        warn(str(error))
 
 
 def _require_known(verify: str) -> None:
